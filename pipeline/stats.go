@@ -1,0 +1,86 @@
+package pipeline
+
+import (
+	"fmt"
+	"image"
+	"time"
+)
+
+// Ledger accounts for every frame of a camera since it started; it is read as one snapshot and always balances:
+//
+//	Captured = Previewed + PreviewDropped.Sum() + PreviewInFlight
+//	Captured = Detected + DetectDropped.Sum() + DetectInFlight
+//
+// Both InFlight are 0 after Run.
+type Ledger struct {
+	Captured        uint64       `json:"captured"` // frames that Source.Read returned
+	Previewed       uint64       `json:"previewed"`
+	PreviewDropped  PreviewDrops `json:"preview_dropped"`
+	PreviewInFlight uint64       `json:"preview_in_flight"`
+	Detected        uint64       `json:"detected"`
+	DetectDropped   DetectDrops  `json:"detect_dropped"`
+	DetectInFlight  uint64       `json:"detect_in_flight"`
+}
+
+// PreviewDrops counts frames that reached no viewer, by reason.
+type PreviewDrops struct {
+	CaptureSlot   uint64 `json:"capture_slot"` // a newer frame came before the letterbox stage took this one
+	PreviewSlot   uint64 `json:"preview_slot"` // a newer frame came before the overlay stage took this one
+	NoViewer      uint64 `json:"no_viewer"`
+	NotDue        uint64 `json:"not_due"` // preview.fps
+	EncodeSkipped uint64 `json:"encode_skipped"`
+	Failed        uint64 `json:"failed"`
+	Shutdown      uint64 `json:"shutdown"`
+}
+
+// Sum is the number of frames in all reasons.
+func (d PreviewDrops) Sum() uint64 {
+	return d.CaptureSlot + d.PreviewSlot + d.NoViewer + d.NotDue + d.EncodeSkipped + d.Failed + d.Shutdown
+}
+
+// DetectDrops counts frames that were not looked at by the network, by reason.
+type DetectDrops struct {
+	CaptureSlot uint64 `json:"capture_slot"`
+	DetectSlot  uint64 `json:"detect_slot"` // a newer canvas came before the inference stage took this one
+	NotDue      uint64 `json:"not_due"`     // detect.fps
+	Gated       uint64 `json:"gated"`       // nothing moved (no gate exists yet, always 0)
+	Failed      uint64 `json:"failed"`
+	Shutdown    uint64 `json:"shutdown"`
+}
+
+// Sum is the number of frames in all reasons.
+func (d DetectDrops) Sum() uint64 {
+	return d.CaptureSlot + d.DetectSlot + d.NotDue + d.Gated + d.Failed + d.Shutdown
+}
+
+// Check says whether the ledger balances, and by how much not.
+func (l Ledger) Check() error {
+	if sum := l.Previewed + l.PreviewDropped.Sum() + l.PreviewInFlight; sum != l.Captured {
+		return fmt.Errorf("preview side accounts for %d of %d frames: %+v", sum, l.Captured, l)
+	}
+	if sum := l.Detected + l.DetectDropped.Sum() + l.DetectInFlight; sum != l.Captured {
+		return fmt.Errorf("detect side accounts for %d of %d frames: %+v", sum, l.Captured, l)
+	}
+	return nil
+}
+
+// Quantiles of a latency since the start of the pipeline (or its last few minutes); zero before the first sample.
+type Quantiles struct {
+	Count         uint64
+	P50, P95, P99 time.Duration
+	Max           time.Duration
+}
+
+// Stats is a camera's condition as one snapshot.
+type Stats struct {
+	Source     SourceStatus
+	Size       image.Point // of the newest frame, zero before the first
+	Input      image.Point // of the newest canvas
+	CaptureFPS float64     // over the last seconds
+	DetectFPS  float64
+	PreviewFPS float64
+	Ledger     Ledger
+	ToCanvas   Quantiles // capture -> canvas made
+	ToDetected Quantiles // capture -> detections known
+	DetectTime Quantiles // the detector's own time
+}
