@@ -1,0 +1,77 @@
+# yfv2d: `make run` and `make test` do everything on a fresh Debian 12 or 13 (or Raspberry Pi OS on them, 64-bit).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# What apt provides, by who needs it. scripts/install.sh skips what is there and knows what differs between releases.
+APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev
+APT_TEST  := chromium
+APT_DEMO  := ffmpeg
+APT_ROOT  := mmdebstrap
+
+# One set of flags for every build and test, so that they share one build cache. --as-needed: gocv names every OpenCV
+# library there is; only what is used becomes a need of the binary.
+export GOFLAGS     := -trimpath -buildvcs=false
+export CGO_ENABLED := 1
+export CGO_CFLAGS  := -O2
+export CGO_CXXFLAGS := -O2
+export CGO_LDFLAGS := -O2 -Wl,--as-needed
+
+VERSION := $(shell git describe --tags --dirty --match 'v*' 2>/dev/null | sed 's/^v//' | grep . || cat VERSION)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# make run LISTEN=0.0.0.0:8080 shows the page to the whole network, without a password.
+LISTEN ?=
+RUN_FLAGS := $(if $(LISTEN),--listen $(LISTEN) --allow-open)
+FUZZTIME ?= 10s
+BENCH_SECONDS ?= 30
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: build ## install what is missing, build, and show the demo at http://127.0.0.1:8080 (LISTEN=0.0.0.0:8080: to the network)
+	@exec bin/yfv2d run -c config.toml $(RUN_FLAGS)
+
+build: deps ## build bin/yfv2d
+	@mkdir -p bin
+	go build -ldflags '$(LDFLAGS)' -o bin/yfv2d ./cmd/yfv2d
+
+deps:
+	@scripts/install.sh build "to compile and run yfv2d" $(APT_BUILD)
+	@scripts/check-go.sh
+
+deps-test: deps
+	@scripts/install.sh test "for the browser tests" $(APT_TEST)
+
+test: deps-test build ## everything that must hold: vet, staticcheck, import arrows, unit, race, leak and browser tests
+	go vet ./...
+	go tool staticcheck ./...
+	@scripts/test.sh
+
+bench: build ## measured figures: network forms, letterbox+decode+NMS, the whole daemon (BENCH_SECONDS=30)
+	go test ./infer/dnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s
+	go run ./scripts/benchdaemon -bin bin/yfv2d -seconds $(BENCH_SECONDS)
+
+fuzz: deps ## a short run of every fuzz target (FUZZTIME=10s each)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+test-trixie: deps ## build and detect in a clean Debian 13 root (needs root)
+	@scripts/install.sh root "to make a Debian 13 root" $(APT_ROOT)
+	@scripts/test-trixie.sh
+
+demo-clips: deps ## make the clips in testdata/videos again
+	@scripts/install.sh demo "to encode the demo clips" $(APT_DEMO)
+	@scripts/demo-clips.sh
+
+docs: build ## man pages and shell completions into share/
+	@bin/yfv2d gen man share/man/man1
+	@bin/yfv2d gen completion share
+
+fmt: ## gofmt all Go files
+	gofmt -w $$(git ls-files '*.go')
+
+clean: ## remove what the build made
+	rm -rf bin share
+
+.PHONY: help run build deps deps-test test bench fuzz test-trixie demo-clips docs fmt clean

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# test.sh runs the unit, race, leak and browser tests and sums them up. Leak tests of OpenCV pictures need gocv built with
+# the tag matprofile, so they are a second run of the packages that hold Mats.
+set -uo pipefail
+go build -o bin/testsum ./scripts/testsum || exit 1
+{
+	go test -json -race -timeout 15m ./...
+	go test -json -tags matprofile -timeout 10m -run 'Leak' ./capture/... ./pipeline ./infer/dnn ./stream/... ./cmd/yfv2d
+} | bin/testsum
