@@ -56,6 +56,7 @@ Exit codes:
 	}
 	root.AddCommand(
 		newVersionCmd(),
+		newGenCmd(),
 	)
 	return root
 }
