@@ -1,0 +1,99 @@
+package tracker
+
+import (
+	"math"
+
+	"yfv2d/infer"
+)
+
+// axis is a Kalman filter of one coordinate with constant velocity (x in px, v in px/s) and white acceleration noise.
+// Centre and size of a box are measured independently and disturbed independently, so the usual filter of eight
+// states falls apart into four of these, without approximation.
+type axis struct {
+	x, v          float64
+	pxx, pxv, pvv float64 // covariance, symmetric by construction
+}
+
+// predict moves the mean on by move seconds and the uncertainty by dt seconds. q is the variance that the velocity
+// gains in one second, (px/s)^2/s.
+func (a *axis) predict(move, dt, q float64) {
+	a.x += a.v * move
+	a.pxx += dt*(2*a.pxv+dt*a.pvv) + q*dt*dt*dt/3
+	a.pxv += dt*a.pvv + q*dt*dt/2
+	a.pvv += q * dt
+}
+
+// correct takes in a measured x of variance r. The covariance is updated in Joseph's form, which stays positive
+// definite under rounding (Bucy and Joseph 1968).
+func (a *axis) correct(z, r float64) {
+	s := a.pxx + r
+	kx, kv := a.pxx/s, a.pxv/s
+	y := z - a.x
+	a.x += kx * y
+	a.v += kv * y
+	c := 1 - kx
+	a.pxx, a.pxv, a.pvv = c*c*a.pxx+r*kx*kx,
+		c*(a.pxv-kv*a.pxx)+r*kx*kv,
+		a.pvv-2*kv*a.pxv+kv*kv*a.pxx+r*kv*kv
+}
+
+// motion is the filter of a box: centre and size.
+type motion struct{ cx, cy, w, h axis }
+
+// minSide is the least width and height of a filtered box, px.
+const minSide = 1
+
+func newMotion(b infer.Box, cfg *Config) motion {
+	cx, cy, w, h := centre(b)
+	s := (w + h) / 2
+	start := func(x float64) axis {
+		return axis{x: x, pxx: measured(s, cfg), pvv: square(cfg.StartSpeed * s)}
+	}
+	return motion{start(cx), start(cy), start(w), start(h)}
+}
+
+// measured is the variance of a measured coordinate of a box of size s: relative to the size, and half a pixel at least.
+func measured(s float64, cfg *Config) float64 { return square(math.Max(cfg.MeasureNoise*s, 0.5)) }
+
+func square(x float64) float64 { return x * x }
+
+func centre(b infer.Box) (cx, cy, w, h float64) {
+	x0, y0, x1, y1 := float64(b.X0), float64(b.Y0), float64(b.X1), float64(b.Y1)
+	return (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+}
+
+func (m *motion) size() float64 { return (m.w.x + m.h.x) / 2 }
+
+// predict moves the box on by move seconds and lets the uncertainty grow by dt seconds.
+func (m *motion) predict(move, dt float64, cfg *Config) {
+	s := m.size()
+	qm, qs := square(cfg.MoveNoise*s), square(cfg.SizeNoise*s)
+	w, h := m.w.x, m.h.x
+	m.cx.predict(move, dt, qm)
+	m.cy.predict(move, dt, qm)
+	m.w.predict(move, dt, qs)
+	m.h.predict(move, dt, qs)
+	m.w.x, m.h.x = bounded(m.w.x, w), bounded(m.h.x, h)
+}
+
+func (m *motion) correct(b infer.Box, cfg *Config) {
+	cx, cy, w, h := centre(b)
+	r := measured((w+h)/2, cfg)
+	m.cx.correct(cx, r)
+	m.cy.correct(cy, r)
+	m.w.correct(w, r)
+	m.h.correct(h, r)
+	m.w.x, m.h.x = math.Max(m.w.x, minSide), math.Max(m.h.x, minSide)
+}
+
+// bounded keeps a predicted side within half and twice of what it was: a size's velocity is mostly noise.
+func bounded(side, was float64) float64 {
+	return math.Max(minSide, math.Min(2*was, math.Max(was/2, side)))
+}
+
+// after is the box dt seconds later, or before if dt is negative.
+func (m *motion) after(dt float64) infer.Box {
+	cx, cy := m.cx.x+m.cx.v*dt, m.cy.x+m.cy.v*dt
+	w, h := bounded(m.w.x+m.w.v*dt, m.w.x)/2, bounded(m.h.x+m.h.v*dt, m.h.x)/2
+	return infer.Box{X0: float32(cx - w), Y0: float32(cy - h), X1: float32(cx + w), Y1: float32(cy + h)}
+}
