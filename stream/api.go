@@ -1,0 +1,159 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// VersionInfo is what /api/version tells, and the page's last lines.
+type VersionInfo struct {
+	Version string    `json:"version"`
+	Commit  string    `json:"commit"`
+	Go      string    `json:"go"`
+	OpenCV  string    `json:"opencv"`
+	Engine  string    `json:"engine"`
+	Model   ModelInfo `json:"model"`
+}
+
+// ModelInfo is the short card of the model in use.
+type ModelInfo struct {
+	Name         string  `json:"name"`
+	Builtin      bool    `json:"builtin"` // the small demo model inside the binary
+	Classes      int     `json:"classes"`
+	DefaultScore float64 `json:"default_score"`
+	Note         string  `json:"note"`   // for people: how good it is
+	Better       string  `json:"better"` // the one line that gets better weights; empty if these are they
+}
+
+type camerasJSON struct {
+	Time    time.Time    `json:"time"` // the server's clock at this reading; since and next_try are of the same clock
+	Cameras []cameraJSON `json:"cameras"`
+}
+
+type healthJSON struct {
+	Status  string  `json:"status"`
+	Uptime  float64 `json:"uptime"` // seconds
+	Cameras int     `json:"cameras"`
+	Live    int     `json:"live"`
+}
+
+type errorJSON struct {
+	Error string `json:"error"`
+}
+
+// routes is the table of contents of the server.
+func (s *Server) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	metrics, err := s.metricsHandler()
+	if err != nil {
+		return nil, err
+	}
+	if err := addPage(mux); err != nil {
+		return nil, err
+	}
+	get(mux, "/api/cameras", s.serveCameras)
+	get(mux, "/api/cameras/{name}", s.serveCamera)
+	get(mux, "/api/cameras/{name}/snapshot.jpg", s.serveSnapshot)
+	get(mux, "/api/version", s.serveVersion)
+	get(mux, "/healthz", s.serveHealth)
+	get(mux, "/metrics", metrics.ServeHTTP)
+	mux.HandleFunc("/api/cameras/{name}/whep", s.serveWHEP)
+	mux.HandleFunc("/api/cameras/{name}/whep/{id}", s.serveWHEP)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, http.StatusNotFound, fmt.Sprintf("nothing at %s; the API's list of cameras is at /api/cameras", quote(r.URL.Path)))
+	})
+	return mux, nil
+}
+
+// get serves GET and HEAD at path and refuses all else in the API's own form.
+func get(mux *http.ServeMux, path string, h http.HandlerFunc) {
+	mux.HandleFunc("GET "+path, h)
+	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", "GET, HEAD")
+		writeError(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not for this address; use GET", quote(r.Method)))
+	})
+}
+
+// camera finds the camera that the path names, or answers with the names there are.
+func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
+	name := r.PathValue("name")
+	if c := s.cameras[name]; c != nil {
+		return c
+	}
+	known := "there are no cameras"
+	if len(s.cfg.Cameras) > 0 {
+		names := make([]string, len(s.cfg.Cameras))
+		for i, c := range s.cfg.Cameras {
+			names[i] = c.Name
+		}
+		known = "the cameras are: " + strings.Join(names, ", ")
+	}
+	writeError(w, http.StatusNotFound, fmt.Sprintf("no camera %s; %s", quote(name), known))
+	return nil
+}
+
+func (s *Server) serveCameras(w http.ResponseWriter, _ *http.Request) {
+	now := time.Now()
+	out := camerasJSON{Time: stamp(now), Cameras: make([]cameraJSON, 0, len(s.cfg.Cameras))}
+	for i := range s.cfg.Cameras {
+		out.Cameras = append(out.Cameras, s.cfg.Cameras[i].read(now))
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) serveCamera(w http.ResponseWriter, r *http.Request) {
+	if c := s.camera(w, r); c != nil {
+		writeJSON(w, http.StatusOK, c.read(time.Now()))
+	}
+}
+
+func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, s.cfg.Version)
+}
+
+// serveHealth answers 200 as long as the process serves: a camera that is down is the camera's matter.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	h := healthJSON{Status: "ok", Uptime: round(time.Since(s.started).Seconds(), 1), Cameras: len(s.cfg.Cameras)}
+	for _, c := range s.cfg.Cameras {
+		if isLive(c.Stats()) {
+			h.Live++
+		}
+	}
+	writeJSON(w, http.StatusOK, h)
+}
+
+func (s *Server) serveWHEP(w http.ResponseWriter, r *http.Request) {
+	c := s.camera(w, r)
+	if c == nil {
+		return
+	}
+	if s.cfg.WHEP == nil || c.Broadcaster == nil {
+		writeError(w, http.StatusNotFound, fmt.Sprintf("camera %q has no live picture", c.Name))
+		return
+	}
+	s.cfg.WHEP.ServeHTTP(w, r)
+}
+
+// writeJSON answers with v. The shapes hold nothing that JSON cannot say, so an error is a fault in this package.
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		code = http.StatusInternalServerError
+		buf.Reset()
+		buf.WriteString(`{"error":"the answer could not be written"}` + "\n")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_, _ = w.Write(buf.Bytes()) // the client may have gone
+}
+
+func writeError(w http.ResponseWriter, code int, message string) {
+	writeJSON(w, code, errorJSON{Error: message})
+}

@@ -1,0 +1,68 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// snapshotTimeout is how long a still may take: a live camera gives many frames in that time.
+const snapshotTimeout = 2 * time.Second
+
+// serveSnapshot answers with the next frame as JPEG, with boxes unless boxes=0.
+func (s *Server) serveSnapshot(w http.ResponseWriter, r *http.Request) {
+	c := s.camera(w, r)
+	if c == nil {
+		return
+	}
+	boxes, err := wantsBoxes(r)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if c.Broadcaster == nil {
+		writeError(w, http.StatusNotFound, fmt.Sprintf("camera %q has no live picture", c.Name))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), snapshotTimeout)
+	defer cancel()
+	jpeg, at, err := c.Broadcaster.Snapshot(ctx, boxes)
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		writeError(w, http.StatusServiceUnavailable, snapshotError(c, err))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "image/jpeg")
+	h.Set("Content-Length", strconv.Itoa(len(jpeg)))
+	h.Set("Content-Disposition", fmt.Sprintf(`inline; filename="%s-%s.jpg"`, c.Name, at.Format("20060102-150405")))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Capture-Time", at.UTC().Format("2006-01-02T15:04:05.000Z"))
+	_, _ = w.Write(jpeg) // the client may have gone
+}
+
+func wantsBoxes(r *http.Request) (bool, error) {
+	switch v := r.URL.Query().Get("boxes"); v {
+	case "", "1":
+		return true, nil
+	case "0":
+		return false, nil
+	default:
+		return false, fmt.Errorf("boxes=%s: use boxes=1 (default) or boxes=0", quote(v))
+	}
+}
+
+func snapshotError(c *Camera, err error) string {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("camera %q: snapshot: %v", c.Name, err)
+	}
+	src := c.Stats().Source
+	message := fmt.Sprintf("camera %q gave no frame within %v; it is %s", c.Name, snapshotTimeout, src.State)
+	if src.Reason != "" {
+		message += ": " + src.Reason
+	}
+	return message
+}

@@ -1,0 +1,163 @@
+package stream
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"yfv2d/pipeline"
+)
+
+// The metrics are read from the cameras' own counters at the moment of the scrape; nothing is counted twice. Labels
+// come from fixed sets and from the configured camera names.
+var (
+	descBuild = prometheus.NewDesc("yfv2d_build_info", "Always 1; the labels say what runs.",
+		[]string{"version", "commit", "goversion", "opencv", "engine", "model"}, nil)
+	descUp    = prometheus.NewDesc("yfv2d_camera_up", "1 while the camera gives frames.", []string{"camera"}, nil)
+	descState = prometheus.NewDesc("yfv2d_camera_state", "1 for the state the camera is in, 0 for the others.",
+		[]string{"camera", "state"}, nil)
+	descCaptured = prometheus.NewDesc("yfv2d_frames_captured_total", "Frames that the source gave.", []string{"camera"}, nil)
+	descFrames   = prometheus.NewDesc("yfv2d_frames_total",
+		"What became of each captured frame, once on the preview side and once on the detect side.",
+		[]string{"camera", "side", "result"}, nil)
+	descInFlight = prometheus.NewDesc("yfv2d_frames_in_flight", "Captured frames whose fate is open.",
+		[]string{"camera", "side"}, nil)
+	descRate = prometheus.NewDesc("yfv2d_frames_per_second", "Rate over the last seconds.", []string{"camera", "stage"}, nil)
+	descLag  = prometheus.NewDesc("yfv2d_latency_seconds", "Time from a frame's capture until the step was done with it.",
+		[]string{"camera", "step", "stat"}, nil)
+	descDetect = prometheus.NewDesc("yfv2d_detect_seconds", "The detector's own time for one frame.",
+		[]string{"camera", "stat"}, nil)
+	descObjects = prometheus.NewDesc("yfv2d_objects", "Objects in sight.", []string{"camera"}, nil)
+	descViewers = prometheus.NewDesc("yfv2d_viewers", "Viewers of the live picture.", []string{"camera"}, nil)
+	descEncoder = prometheus.NewDesc("yfv2d_encoder_running", "1 while the live picture is encoded.", []string{"camera"}, nil)
+	descBitrate = prometheus.NewDesc("yfv2d_encoder_bits_per_second", "The encoder's target rate.", []string{"camera"}, nil)
+	descEncodes = prometheus.NewDesc("yfv2d_encoded_frames_total", "Frames that were encoded.", []string{"camera"}, nil)
+	descKeys    = prometheus.NewDesc("yfv2d_encoded_key_frames_total", "Key frames among them.", []string{"camera"}, nil)
+)
+
+var sourceStates = []pipeline.SourceState{
+	pipeline.Connecting, pipeline.Live, pipeline.Retrying, pipeline.Ended, pipeline.Failed,
+}
+
+// metricsHandler serves a registry of the server's own, so that two servers in one process do not meet.
+func (s *Server) metricsHandler() (http.Handler, error) {
+	reg := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		cameraCollector{s},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("metrics: %w", err)
+		}
+	}
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: readTimeout}), nil
+}
+
+// cameraCollector reads all cameras at each scrape.
+type cameraCollector struct{ s *Server }
+
+// Describe names every metric that Collect may give.
+func (c cameraCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descBuild, descUp, descState, descCaptured, descFrames, descInFlight, descRate,
+		descLag, descDetect, descObjects, descViewers, descEncoder, descBitrate, descEncodes, descKeys} {
+		ch <- d
+	}
+}
+
+// Collect reads every camera's counters.
+func (c cameraCollector) Collect(ch chan<- prometheus.Metric) {
+	v := c.s.cfg.Version
+	send := func(d *prometheus.Desc, t prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, t, value, labels...)
+	}
+	send(descBuild, prometheus.GaugeValue, 1, v.Version, v.Commit, v.Go, v.OpenCV, v.Engine, v.Model.Name)
+	now := time.Now()
+	for i := range c.s.cfg.Cameras {
+		cam := &c.s.cfg.Cameras[i]
+		st := cam.Stats()
+		cameraMetrics(cam.Name, st, send)
+		frameMetrics(cam.Name, st.Ledger, send)
+		send(descObjects, prometheus.GaugeValue, float64(len(cam.objects(now))), cam.Name)
+		if cam.Broadcaster != nil {
+			previewMetrics(cam.Name, cam.Broadcaster.Stats(), send)
+		}
+	}
+}
+
+type sendMetric func(d *prometheus.Desc, t prometheus.ValueType, value float64, labels ...string)
+
+func cameraMetrics(name string, st pipeline.Stats, send sendMetric) {
+	send(descUp, prometheus.GaugeValue, oneIf(isLive(st)), name)
+	for _, state := range sourceStates {
+		send(descState, prometheus.GaugeValue, oneIf(st.Source.State == state), name, string(state))
+	}
+	send(descRate, prometheus.GaugeValue, st.CaptureFPS, name, "capture")
+	send(descRate, prometheus.GaugeValue, st.DetectFPS, name, "detect")
+	send(descRate, prometheus.GaugeValue, st.PreviewFPS, name, "preview")
+	quantileMetrics(descLag, st.ToCanvas, send, name, "canvas")
+	quantileMetrics(descLag, st.ToDetected, send, name, "detections")
+	quantileMetrics(descDetect, st.DetectTime, send, name)
+}
+
+// frameMetrics gives the drop ledger: for each side, captured = the sum of its results + in flight.
+func frameMetrics(name string, l pipeline.Ledger, send sendMetric) {
+	send(descCaptured, prometheus.CounterValue, float64(l.Captured), name)
+	for _, r := range []struct {
+		side, result string
+		n            uint64
+	}{
+		{"preview", "previewed", l.Previewed},
+		{"preview", "capture_slot", l.PreviewDropped.CaptureSlot},
+		{"preview", "preview_slot", l.PreviewDropped.PreviewSlot},
+		{"preview", "no_viewer", l.PreviewDropped.NoViewer},
+		{"preview", "not_due", l.PreviewDropped.NotDue},
+		{"preview", "encode_skipped", l.PreviewDropped.EncodeSkipped},
+		{"preview", "failed", l.PreviewDropped.Failed},
+		{"preview", "shutdown", l.PreviewDropped.Shutdown},
+		{"detect", "detected", l.Detected},
+		{"detect", "capture_slot", l.DetectDropped.CaptureSlot},
+		{"detect", "detect_slot", l.DetectDropped.DetectSlot},
+		{"detect", "not_due", l.DetectDropped.NotDue},
+		{"detect", "gated", l.DetectDropped.Gated},
+		{"detect", "failed", l.DetectDropped.Failed},
+		{"detect", "shutdown", l.DetectDropped.Shutdown},
+	} {
+		send(descFrames, prometheus.CounterValue, float64(r.n), name, r.side, r.result)
+	}
+	send(descInFlight, prometheus.GaugeValue, float64(l.PreviewInFlight), name, "preview")
+	send(descInFlight, prometheus.GaugeValue, float64(l.DetectInFlight), name, "detect")
+}
+
+func previewMetrics(name string, p PreviewStats, send sendMetric) {
+	send(descViewers, prometheus.GaugeValue, float64(p.Viewers), name)
+	send(descEncoder, prometheus.GaugeValue, oneIf(p.EncoderRunning), name)
+	send(descBitrate, prometheus.GaugeValue, float64(p.BitrateBPS), name)
+	send(descEncodes, prometheus.CounterValue, float64(p.Encodes), name)
+	send(descKeys, prometheus.CounterValue, float64(p.Keys), name)
+	quantileMetrics(descLag, p.ToEncoded, send, name, "encoded")
+	quantileMetrics(descLag, p.ToSent, send, name, "sent")
+}
+
+func quantileMetrics(d *prometheus.Desc, q pipeline.Quantiles, send sendMetric, labels ...string) {
+	if q.Count == 0 {
+		return
+	}
+	for _, s := range []struct {
+		stat  string
+		value time.Duration
+	}{{"p50", q.P50}, {"p95", q.P95}, {"p99", q.P99}, {"max", q.Max}} {
+		send(d, prometheus.GaugeValue, s.value.Seconds(), append(append([]string{}, labels...), s.stat)...)
+	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,241 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"yfv2d/pipeline"
+	"yfv2d/tracker"
+)
+
+// Limits of the HTTP server. Nobody has a reason to be slower or to send more; a snapshot takes at most 2 s.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 20 * time.Second
+	idleTimeout   = 60 * time.Second
+	stopTimeout   = 500 * time.Millisecond // what running requests get to finish in
+	maxHeader     = 16 << 10               // bytes
+	maxBody       = 64 << 10               // bytes; a session description is about 5 kB
+)
+
+var cameraName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
+// Camera is what the server shows of one camera.
+type Camera struct {
+	Name        string   // [a-z0-9_-]{1,32}
+	Source      string   // where the pictures come from, for people; holds no secret
+	Classes     []string // the model's class names, by Detection.Class
+	Stats       func() pipeline.Stats
+	Tracks      func() *tracker.Snapshot // the newest; nil before the first detection
+	Broadcaster Preview                  // may be nil: no live picture and no snapshot
+}
+
+// Config is what a Server is made from.
+type Config struct {
+	Cameras     []Camera // in the order they are shown
+	Listen      []string // host:port; port 0 picks a free one
+	Hosts       []string // further names under which the server is called, e.g. behind a proxy
+	AllowOpen   bool     // allow addresses that other machines reach
+	CORSOrigins []string // foreign origins (scheme://host[:port]) whose pages may use the API
+	Version     VersionInfo
+	Log         zerolog.Logger
+	WHEP        http.Handler // may be nil: no live pictures. Closed by Run
+}
+
+// Server serves the page, the JSON API, WHEP and the metrics.
+type Server struct {
+	cfg     Config
+	cameras map[string]*Camera // fixed after New
+	handler http.Handler
+	ready   chan struct{}
+	started time.Time
+
+	mu        sync.Mutex // guards listeners
+	listeners []net.Listener
+}
+
+// New checks the configuration and makes a server; it does not listen yet.
+func New(cfg Config) (*Server, error) {
+	if len(cfg.Listen) == 0 {
+		return nil, errors.New("no address to listen on; give one like 127.0.0.1:8080")
+	}
+	for _, l := range cfg.Listen {
+		if err := checkListen(l, cfg.AllowOpen); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{cfg: cfg, cameras: map[string]*Camera{}, ready: make(chan struct{}), started: time.Now()}
+	for i := range cfg.Cameras {
+		c := &cfg.Cameras[i]
+		if !cameraName.MatchString(c.Name) {
+			return nil, fmt.Errorf("camera name %s: use 1 to 32 of a-z, 0-9, _ and -", quote(c.Name))
+		}
+		if s.cameras[c.Name] != nil {
+			return nil, fmt.Errorf("camera name %q is used twice", c.Name)
+		}
+		s.cameras[c.Name] = c
+	}
+	g, err := newGuard(cfg.Listen, cfg.Hosts, cfg.CORSOrigins, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	mux, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	s.handler = g.wrap(http.MaxBytesHandler(mux, maxBody))
+	return s, nil
+}
+
+// checkListen refuses an address that cannot be one, and one that other machines reach unless that is allowed.
+func checkListen(addr string, allowOpen bool) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("listen address %q: give host:port, like 127.0.0.1:8080", addr)
+	}
+	if allowOpen || strings.EqualFold(host, "localhost") {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	return openError(addr)
+}
+
+func openError(addr string) error {
+	return fmt.Errorf("listen address %q: other machines could reach it and no authentication is configured; "+
+		"listen on 127.0.0.1, or allow everybody in with allow_open = true (--allow-open)", addr)
+}
+
+// Handler is the whole server as one handler, guards included.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Ready is closed once the server takes connections.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Addrs are the addresses listened on, in the order of Config.Listen; none before Listen.
+func (s *Server) Addrs() []net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []net.Addr
+	for _, l := range s.listeners {
+		out = append(out, l.Addr())
+	}
+	return out
+}
+
+// Listen takes all addresses, or none and says why. Run does it by itself; calling it before tells early that a port
+// is taken. A server that listens must be run.
+func (s *Server) Listen(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listeners != nil {
+		return nil
+	}
+	var got []net.Listener
+	for _, addr := range s.cfg.Listen {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err == nil && !s.cfg.AllowOpen && !loopback(l.Addr()) { // "localhost" that resolves elsewhere
+			_ = l.Close()
+			err = openError(addr)
+		}
+		if err != nil {
+			for _, l := range got {
+				_ = l.Close()
+			}
+			return listenError(addr, err)
+		}
+		got = append(got, l)
+	}
+	s.listeners = got
+	return nil
+}
+
+func loopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}
+
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: another program has this port (perhaps yfv2d runs already); choose another with --listen: %w", addr, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listen on %s: not permitted; ports below 1024 need rights, choose a higher one with --listen: %w", addr, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s: this machine has no such address: %w", addr, err)
+	}
+	return fmt.Errorf("listen on %s: %w", addr, err)
+}
+
+// Run serves until ctx ends and returns nil then. Running requests get half a second; WHEP is closed first, so that no
+// viewer holds the server up. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Listen(ctx); err != nil {
+		return err
+	}
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          stdlog.New(httpLog{s.cfg.Log}, "", 0),
+	}
+	ended := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		go func() { ended <- srv.Serve(l) }() // joined below: Shutdown ends every Serve
+	}
+	close(s.ready)
+	running := len(s.listeners)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+		running--
+	}
+	s.stop(srv)
+	for ; running > 0; running-- {
+		<-ended
+	}
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) stop(srv *http.Server) {
+	if c, ok := s.cfg.WHEP.(interface{ Close() error }); ok {
+		if err := c.Close(); err != nil {
+			s.cfg.Log.Warn().Err(err).Msg("close live connections")
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		_ = srv.Close()
+	}
+}
+
+// httpLog takes what net/http has to say (handler panics, odd connections) into the log.
+type httpLog struct{ log zerolog.Logger }
+
+func (h httpLog) Write(p []byte) (int, error) {
+	h.log.Warn().Str("http", strings.TrimSpace(string(p))).Msg("HTTP server")
+	return len(p), nil
+}
