@@ -90,3 +90,11 @@ func group(c *cobra.Command, args []string) error {
 	}
 	return usageErrorf("%s has no command %q: %s --help lists them", c.CommandPath(), args[0], c.CommandPath())
 }
+
+// noArgs is for commands that take flags only.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("%s: unexpected argument %q", c.CommandPath(), args[0])
+	}
+	return nil
+}

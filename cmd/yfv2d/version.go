@@ -70,7 +70,7 @@ func newVersionCmd() *cobra.Command {
 		Short:   "Print the version",
 		Long:    "Print the version; with --verbose or --json also what the program was built with and runs networks with.",
 		Example: "  yfv2d version --verbose",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			v, out := currentVersion(), c.OutOrStdout()
 			if asJSON {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"math"
+	"time"
+
+	"yfv2d/infer"
+	"yfv2d/tracker"
+)
+
+// detectLine is what `yfv2d detect --json` prints for each picture or frame.
+type detectLine struct {
+	Input      string          `json:"input"` // as given, or the file of a folder or glob
+	Seq        uint64          `json:"seq"`   // frame of the input, from 1
+	T          float64         `json:"t"`     // seconds from the input's first frame; 0 for a picture
+	Width      int             `json:"width"` // pixels
+	Height     int             `json:"height"`
+	Detections []detectionJSON `json:"detections"` // by falling score
+	Tracks     []trackJSON     `json:"tracks"`     // by rising id; empty without --track and for pictures
+}
+
+type detectionJSON struct {
+	Class   string     `json:"class"`
+	ClassID int        `json:"class_id"`
+	Score   float64    `json:"score"` // 0..1
+	Box     [4]float64 `json:"box"`   // x0, y0, x1, y1 in pixels
+}
+
+type trackJSON struct {
+	ID int `json:"id"`
+	detectionJSON
+	Age    float64 `json:"age"`    // seconds since the object was first seen
+	Unseen float64 `json:"unseen"` // seconds since the last detection of it
+}
+
+// newDetectLine is r as it is printed: a hundredth of a pixel, a ten-thousandth of a score, a microsecond.
+func newDetectLine(r *result, names []string) detectLine {
+	line := detectLine{
+		Input: r.input, Seq: r.seq, T: seconds(r.t), Width: r.size.X, Height: r.size.Y,
+		Detections: make([]detectionJSON, 0, len(r.detections)),
+		Tracks:     make([]trackJSON, 0, len(r.tracks)),
+	}
+	for _, d := range r.detections {
+		line.Detections = append(line.Detections, newDetectionJSON(d, names))
+	}
+	for _, t := range r.tracks {
+		line.Tracks = append(line.Tracks, newTrackJSON(t, names))
+	}
+	return line
+}
+
+func newDetectionJSON(d infer.Detection, names []string) detectionJSON {
+	b := d.Box
+	return detectionJSON{
+		Class: className(names, d.Class), ClassID: d.Class, Score: round(float64(d.Score), 1e4),
+		Box: [4]float64{pixels(b.X0), pixels(b.Y0), pixels(b.X1), pixels(b.Y1)},
+	}
+}
+
+func newTrackJSON(t tracker.Track, names []string) trackJSON {
+	return trackJSON{ID: t.ID, detectionJSON: newDetectionJSON(t.Detection, names), Age: seconds(t.Age), Unseen: seconds(t.Unseen)}
+}
+
+func pixels(v float32) float64 { return round(float64(v), 100) }
+
+func seconds(d time.Duration) float64 { return round(d.Seconds(), 1e6) }
+
+// round keeps the part of v down to 1/unit. Adding 0 turns a negative zero into a plain one.
+func round(v, unit float64) float64 { return math.Round(v*unit)/unit + 0 }
