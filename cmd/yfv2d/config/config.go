@@ -1,0 +1,139 @@
+// Package config reads the daemon's configuration file and says everything that is wrong with it at once.
+package config
+
+import (
+	"image"
+	"strconv"
+	"strings"
+	"time"
+
+	"yfv2d/tracker"
+)
+
+// Builtin is the name of the model that is part of the program.
+const Builtin = "builtin"
+
+// Config is a checked configuration. Fields are named and ordered as in the file; see config.toml for what they mean.
+type Config struct {
+	Model   string // Builtin, a name, or a path (already joined to Dir)
+	Log     Log
+	Server  Server
+	Detect  Detect
+	Tracker tracker.Config // Interval and Groups are set by TrackerFor
+	Preview Preview
+	Cameras []Camera
+
+	Path string // of the file
+	Dir  string // the file's folder: relative sources start here
+}
+
+// Log says how much is logged, and how.
+type Log struct {
+	Level  string // trace, debug, info, warn, error
+	Format string // auto, human, json
+}
+
+// Server is where and to whom the page and the API are served.
+type Server struct {
+	Listen      []string // host:port
+	AllowOpen   bool
+	Hosts       []string
+	CORSOrigins []string
+}
+
+// Detect is how objects are looked for.
+type Detect struct {
+	FPS         float64            // detections a second and camera
+	Input       string             // "auto" or "WxH", see InputSize
+	Resize      string             // letterbox, stretch
+	Score       float64            // 0: the model's own default
+	NMS         float64            // IoU
+	Classes     []string           // empty: all
+	ClassScores map[string]float64 // by class name; others have Score
+	Workers     int                // engine threads of the process
+}
+
+// Preview is the live picture.
+type Preview struct {
+	FPS         float64 // 0: the camera's, at most 30
+	BitrateKbps int     // of each picture stream
+	Encoder     string
+}
+
+// Camera is one [[camera]] of the file.
+type Camera struct {
+	Name       string
+	Source     string // as written: may hold a password
+	Enabled    bool
+	Loop       bool
+	Speed      string  // realtime, max
+	DetectFPS  float64 // 0: Detect.FPS
+	PreviewFPS float64 // 0: Preview.FPS
+
+	Line int // of its [[camera]] in the file
+}
+
+// Default is the configuration of a file that says nothing; it has no camera.
+func Default() Config {
+	return Config{
+		Model:   Builtin,
+		Log:     Log{Level: "info", Format: "auto"},
+		Server:  Server{Listen: []string{"127.0.0.1:8080"}},
+		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Workers: 1},
+		Tracker: tracker.DefaultConfig(),
+		Preview: Preview{BitrateKbps: 1500, Encoder: "openh264"},
+	}
+}
+
+// defaultCamera is a [[camera]] that says nothing.
+func defaultCamera() Camera { return Camera{Enabled: true, Speed: "realtime"} }
+
+// InputSize is the network's input in pixels, zero for auto.
+func (d Detect) InputSize() image.Point {
+	size, _ := parseInput(d.Input)
+	return size
+}
+
+// parseInput reads "auto" or "WxH".
+func parseInput(s string) (size image.Point, ok bool) {
+	if s == "auto" {
+		return size, true
+	}
+	w, h, _ := strings.Cut(s, "x")
+	for _, side := range []struct {
+		text string
+		to   *int
+	}{{w, &size.X}, {h, &size.Y}} {
+		n, err := strconv.Atoi(side.text)
+		if err != nil || n < 32 || n > 1280 || n%32 != 0 || strconv.Itoa(n) != side.text {
+			return image.Point{}, false
+		}
+		*side.to = n
+	}
+	return size, true
+}
+
+// DetectFPS is how many detections a second the camera is to have.
+func (c *Config) DetectFPS(cam *Camera) float64 {
+	if cam.DetectFPS > 0 {
+		return cam.DetectFPS
+	}
+	return c.Detect.FPS
+}
+
+// PreviewFPS is the frame rate of the camera's live picture, 0 for the camera's own.
+func (c *Config) PreviewFPS(cam *Camera) float64 {
+	if cam.PreviewFPS > 0 {
+		return cam.PreviewFPS
+	}
+	return c.Preview.FPS
+}
+
+// TrackerFor is the camera's tracker configuration: with its detection interval, and with the groups of classes that
+// the model confuses. classes are the model's names in order.
+func (c *Config) TrackerFor(cam *Camera, classes []string) tracker.Config {
+	t := c.Tracker
+	t.Interval = time.Duration(float64(time.Second) / c.DetectFPS(cam))
+	t.Groups = tracker.Groups(classes)
+	return t
+}

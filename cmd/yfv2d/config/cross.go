@@ -1,0 +1,155 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// crossCheck checks what needs more than one key, or the world outside the file.
+func (l *loader) crossCheck() {
+	l.listen()
+	l.model()
+}
+
+// listen applies the command line and refuses addresses that others reach.
+func (l *loader) listen() {
+	s, at := &l.cfg.Server, func(i int) string {
+		if len(l.cfg.Server.Listen) == 1 {
+			return "server.listen"
+		}
+		return indexPath("server.listen", i)
+	}
+	if len(l.hooks.Listen) > 0 {
+		s.Listen, at = l.hooks.Listen, nil
+		for _, addr := range s.Listen {
+			if what := checkAddress(addr); what != "" {
+				l.faults = append(l.faults, Fault{File: "command line", Key: "--listen", What: what, Allowed: rows["server.listen"].want})
+			}
+		}
+	}
+	s.AllowOpen = s.AllowOpen || l.hooks.AllowOpen
+	for i, addr := range s.Listen {
+		if s.AllowOpen || checkAddress(addr) != "" || isLoopback(addr) {
+			continue
+		}
+		what := fmt.Sprintf("%s lets other machines in, and nobody is asked for a password; "+
+			"listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant", show(addr))
+		if at == nil {
+			l.faults = append(l.faults, Fault{File: "command line", Key: "--listen", What: what})
+			continue
+		}
+		l.fault(at(i), what, Fault{})
+	}
+}
+
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+}
+
+// model checks the model and the class names of the file against the model's.
+func (l *loader) model() {
+	c := &l.cfg
+	if notEmpty(c.Model) != "" {
+		return
+	}
+	written := c.Model
+	if isPath(written) && !filepath.IsAbs(written) {
+		c.Model = filepath.Join(c.Dir, written)
+	}
+	check := l.hooks.Model
+	if check == nil {
+		check = openModel
+	}
+	classes, err := check(c.Model)
+	if err != nil {
+		f := Fault{}
+		if !isPath(written) {
+			f.Near = nearest(written, []string{Builtin})
+		}
+		why := strings.TrimPrefix(firstLine(err), "model "+c.Model+": ") // the fault names it already
+		l.fault("model", fmt.Sprintf("%s cannot be used: %s", show(written), strings.TrimPrefix(why, "model: ")), f)
+		return
+	}
+	if len(classes) == 0 {
+		return
+	}
+	for i, name := range c.Detect.Classes {
+		l.class(indexPath("detect.classes", i), name, classes)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Detect.ClassScores)) {
+		l.class(joinPath("detect.class_scores", name), name, classes)
+	}
+}
+
+func (l *loader) class(path, name string, classes []string) {
+	if notEmpty(name) == "" && !slices.Contains(classes, name) {
+		l.fault(path, fmt.Sprintf("the model knows no class %s", show(name)), Fault{Near: nearest(name, classes)})
+	}
+}
+
+// isPath tells a path from the name of a model.
+func isPath(model string) bool {
+	return strings.ContainsRune(model, filepath.Separator) || strings.Contains(model, ".")
+}
+
+// openModel is Hooks.Model if there is none.
+func openModel(model string) ([]string, error) {
+	if model == Builtin {
+		return nil, nil
+	}
+	if !isPath(model) {
+		return nil, errors.New("there is no model of this name")
+	}
+	f, err := os.Open(model)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.New("it is no file")
+	}
+	return nil, nil
+}
+
+// firstLine is an error's text as part of a fault: one line, without secrets.
+func firstLine(err error) string {
+	s, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	return Redact(s)
+}
+
+var otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+
+// camera checks what one camera says about itself; the last of cfg.Cameras.
+func (l *loader) camera(at string, cam *Camera) {
+	for _, other := range l.cfg.Cameras[:len(l.cfg.Cameras)-1] {
+		if cam.Name != "" && other.Name == cam.Name {
+			l.fault(at+".name", fmt.Sprintf("%s is the name of another camera too (line %d)", show(cam.Name), other.Line), Fault{})
+			break
+		}
+	}
+	if notEmpty(cam.Source) != "" {
+		return
+	}
+	if check := l.hooks.CheckSource; check != nil {
+		if err := check(cam.Source); err != nil {
+			l.fault(at+".source", strings.ReplaceAll(firstLine(err), cam.Source, Redact(cam.Source)), Fault{})
+			return
+		}
+	}
+	if scheme := otherScheme.FindString(cam.Source); cam.Loop && scheme != "" && !isFile(cam.Source) {
+		l.fault(at+".loop", fmt.Sprintf("a %s source has no end to start again from", scheme), Fault{Allowed: "true with file: sources only"})
+	}
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Fault is one thing that is wrong with a configuration.
+type Fault struct {
+	File    string
+	Line    int    // from 1; 0 if the fault is of no line (a table that is missing)
+	Key     string // "detect.fps", "camera[1].name", "--listen" for a flag; "" for the file itself
+	What    string // what is wrong
+	Allowed string // may be empty
+	Near    string // the nearest valid name, may be empty
+}
+
+// Error is "file:line: key: what is wrong (allowed: ...), did you mean "x"?".
+func (f Fault) Error() string {
+	var b strings.Builder
+	b.WriteString(f.File)
+	if f.Line > 0 {
+		fmt.Fprintf(&b, ":%d", f.Line)
+	}
+	b.WriteString(": ")
+	if f.Key != "" {
+		b.WriteString(f.Key + ": ")
+	}
+	b.WriteString(f.What)
+	if f.Allowed != "" {
+		fmt.Fprintf(&b, " (allowed: %s)", f.Allowed)
+	}
+	if f.Near != "" {
+		fmt.Fprintf(&b, ", did you mean %q?", f.Near)
+	}
+	return b.String()
+}
+
+// Errors is everything that is wrong with a file, by line.
+type Errors []Fault
+
+// Error has one line for each fault.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, f := range e {
+		lines[i] = f.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// sorted puts faults in the order of the file, those of no line last.
+func (e Errors) sorted() Errors {
+	rank := func(f Fault) int {
+		if f.Line == 0 {
+			return 1 << 30
+		}
+		return f.Line
+	}
+	slices.SortStableFunc(e, func(a, b Fault) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a.Key, b.Key)) })
+	return e
+}
+
+// nearest is the candidate that name is most likely a misspelling of, "" if none is near.
+func nearest(name string, candidates []string) string {
+	if utf8.RuneCountInString(name) > 64 {
+		return ""
+	}
+	best, least := "", 1<<30
+	for _, c := range candidates {
+		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c))
+		if d < least && d <= max(1, min(len(name), len(c))/3) {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+var (
+	userInfo    = regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/*)?.*@`)
+	urlUser     = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@`)
+	secretParam = regexp.MustCompile(`(?i)([?&;](?:user|usr|username|login|pass|passwd|password|pwd|token|access_token|auth|key|apikey|api_key|secret|sig|signature)=)[^&;\s"'#]*`)
+)
+
+// Redact hides user names, passwords and tokens in a source, or in a text that quotes URLs. A password may hold any
+// character unescaped, even @ and /, so everything up to the last @ goes: rather too much than too little. It is safe
+// on any text and changes nothing that holds no secret.
+func Redact(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 && strings.Contains(s[:at], ":") && !isFile(s) {
+		s = userInfo.ReplaceAllString(s, "$1***@")
+	}
+	s = urlUser.ReplaceAllString(s, "$1***@")
+	return secretParam.ReplaceAllString(s, "$1***")
+}
+
+func isFile(source string) bool { return len(source) >= 5 && strings.EqualFold(source[:5], "file:") }
+
+// show quotes a value for a message: without secrets and not too long.
+func show(s string) string {
+	const most = 80
+	s = Redact(s)
+	if utf8.RuneCountInString(s) > most {
+		s = string([]rune(s)[:most]) + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}

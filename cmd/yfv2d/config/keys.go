@@ -1,0 +1,222 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// key is a row of the table of everything that the file may say. The type of what at returns decides the type of the
+// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64.
+type key struct {
+	path     string // "detect.fps"; "camera.name" stands once in each [[camera]]
+	at       func(*Config, *Camera) any
+	min, max float64             // of numbers, both included
+	zero     bool                // 0 is allowed too
+	oneOf    []string            // allowed texts
+	want     string              // what check wants, for a person
+	check    func(string) string // of a text or of each text in a list: what is wrong, "" if nothing
+	single   bool                // a list may be given as one text
+	required bool
+	doc      string // for config.toml
+}
+
+var keys = []key{
+	{path: "model", at: func(c *Config, _ *Camera) any { return &c.Model }, check: notEmpty,
+		doc: `the network: "builtin", the name of a fetched model ("yolo-fastestv2"), or the path of an imported .onnx file`},
+
+	{path: "log.level", at: func(c *Config, _ *Camera) any { return &c.Log.Level },
+		oneOf: []string{"trace", "debug", "info", "warn", "error"}, doc: "the least important that is logged"},
+	{path: "log.format", at: func(c *Config, _ *Camera) any { return &c.Log.Format },
+		oneOf: []string{"auto", "human", "json"}, doc: "auto is human on a terminal and json elsewhere"},
+
+	{path: "server.listen", at: func(c *Config, _ *Camera) any { return &c.Server.Listen }, single: true,
+		want: "host:port, as in 127.0.0.1:8080", check: checkAddress,
+		doc: "addresses of the page and the API, one or a list"},
+	{path: "server.allow_open", at: func(c *Config, _ *Camera) any { return &c.Server.AllowOpen },
+		doc: "allow addresses that other machines reach: whoever does sees the cameras, no password is asked"},
+	{path: "server.hosts", at: func(c *Config, _ *Camera) any { return &c.Server.Hosts },
+		want: "a host name or address without scheme and port", check: checkHost,
+		doc: "further names this server is called by, such as a proxy's; its addresses and its host name need not be listed"},
+	{path: "server.cors_origins", at: func(c *Config, _ *Camera) any { return &c.Server.CORSOrigins },
+		want: "scheme://host[:port], as in https://home.example.org", check: checkOrigin,
+		doc: "web sites whose pages may use the API"},
+
+	{path: "detect.fps", at: func(c *Config, _ *Camera) any { return &c.Detect.FPS }, min: 0.1, max: 60,
+		doc: "detections a second, for each camera"},
+	{path: "detect.input", at: func(c *Config, _ *Camera) any { return &c.Detect.Input },
+		want: "auto, or WxH with sides of 32 to 1280 that are multiples of 32", check: checkInput,
+		doc: "pixels that the network sees; auto fits the camera's shape at the cost of 352x352, more finds smaller objects and costs more"},
+	{path: "detect.resize", at: func(c *Config, _ *Camera) any { return &c.Detect.Resize }, oneOf: []string{"letterbox", "stretch"},
+		doc: "letterbox keeps the picture's shape, stretch fills the input"},
+	{path: "detect.score", at: func(c *Config, _ *Camera) any { return &c.Detect.Score }, min: 0.01, max: 1, zero: true,
+		doc: "the least score of a detection; 0 is the model's own default"},
+	{path: "detect.nms", at: func(c *Config, _ *Camera) any { return &c.Detect.NMS }, min: 0.01, max: 1,
+		doc: "of two boxes of one class that overlap by more than this (IoU) the weaker is dropped"},
+	{path: "detect.classes", at: func(c *Config, _ *Camera) any { return &c.Detect.Classes }, check: notEmpty,
+		doc: `names of the classes to look for, as in ["person", "car"]; empty is all`},
+	{path: "detect.class_scores", at: func(c *Config, _ *Camera) any { return &c.Detect.ClassScores }, min: 0.01, max: 1,
+		doc: "least scores of single classes, as in { person = 0.5 }"},
+	{path: "detect.workers", at: func(c *Config, _ *Camera) any { return &c.Detect.Workers }, min: 1, max: 64,
+		doc: "threads that run the network, shared by all cameras; each has its own engine and memory"},
+
+	{path: "tracker.min_iou", at: func(c *Config, _ *Camera) any { return &c.Tracker.MinIoU }, min: 0.01, max: 0.95,
+		doc: "the least overlap (IoU) of a predicted box with a detection of the same object"},
+	{path: "tracker.class_penalty", at: func(c *Config, _ *Camera) any { return &c.Tracker.ClassPenalty }, min: 0, max: 1,
+		doc: "taken off the overlap if the classes differ but are easily confused (car, truck); others never match"},
+	{path: "tracker.high_score", at: func(c *Config, _ *Camera) any { return &c.Tracker.HighScore }, min: 0.01, max: 1,
+		doc: "detections of this score or more are matched before weaker ones"},
+	{path: "tracker.start_score", at: func(c *Config, _ *Camera) any { return &c.Tracker.StartScore }, min: 0, max: 1,
+		doc: "a weaker detection continues a track but starts none"},
+	{path: "tracker.confirm_hits", at: func(c *Config, _ *Camera) any { return &c.Tracker.ConfirmHits }, min: 1, max: 100,
+		doc: "an object is shown after so many detections ..."},
+	{path: "tracker.confirm_within", at: func(c *Config, _ *Camera) any { return &c.Tracker.ConfirmWithin }, min: 0.01, max: 60,
+		doc: "... within so many seconds (or one and a half times as many detection intervals, if longer) ..."},
+	{path: "tracker.confirm_score", at: func(c *Config, _ *Camera) any { return &c.Tracker.ConfirmScore }, min: 0.01, max: 2,
+		doc: "... or at once with this score; above 1 is never"},
+	{path: "tracker.lost_after", at: func(c *Config, _ *Camera) any { return &c.Tracker.LostAfter }, min: 0.01, max: 3600,
+		doc: "seconds for which an object is shown that is not detected any more (2.5 detection intervals at least)"},
+	{path: "tracker.forget_after", at: func(c *Config, _ *Camera) any { return &c.Tracker.ForgetAfter }, min: 0.01, max: 3600,
+		doc: "seconds for which an object not detected any more can be found again under its id"},
+	{path: "tracker.predict_intervals", at: func(c *Config, _ *Camera) any { return &c.Tracker.PredictIntervals }, min: 0.1, max: 10,
+		doc: "a box moves on by itself for so many detection intervals ..."},
+	{path: "tracker.predict_max", at: func(c *Config, _ *Camera) any { return &c.Tracker.PredictMax }, min: 0.01, max: 60,
+		doc: "... and at most so many seconds, then it is held"},
+	{path: "tracker.measure_noise", at: func(c *Config, _ *Camera) any { return &c.Tracker.MeasureNoise }, min: 0.001, max: 1,
+		doc: "how far a detected box is off, in box sizes (standard deviation)"},
+	{path: "tracker.move_noise", at: func(c *Config, _ *Camera) any { return &c.Tracker.MoveNoise }, min: 0.01, max: 100,
+		doc: "how much an object's speed changes in a second, in box sizes a second (standard deviation)"},
+	{path: "tracker.size_noise", at: func(c *Config, _ *Camera) any { return &c.Tracker.SizeNoise }, min: 0.01, max: 100,
+		doc: "how much the speed of its growth changes in a second, in box sizes a second (standard deviation)"},
+	{path: "tracker.start_speed", at: func(c *Config, _ *Camera) any { return &c.Tracker.StartSpeed }, min: 0.01, max: 100,
+		doc: "how fast a new object may be, in box sizes a second (standard deviation)"},
+
+	{path: "preview.fps", at: func(c *Config, _ *Camera) any { return &c.Preview.FPS }, min: 1, max: 30, zero: true,
+		doc: "frames a second of the live picture; 0 is the camera's rate, at most 30"},
+	{path: "preview.bitrate_kbps", at: func(c *Config, _ *Camera) any { return &c.Preview.BitrateKbps }, min: 50, max: 50000,
+		doc: "kilobits a second of each live picture"},
+	{path: "preview.encoder", at: func(c *Config, _ *Camera) any { return &c.Preview.Encoder }, oneOf: []string{"openh264"},
+		doc: "what encodes the live picture"},
+
+	{path: "camera.name", at: func(_ *Config, cam *Camera) any { return &cam.Name }, required: true,
+		want: "1 to 32 of a-z, 0-9, _ and -", check: checkName, doc: "its name in page, API and log"},
+	{path: "camera.source", at: func(_ *Config, cam *Camera) any { return &cam.Source }, required: true, check: notEmpty,
+		doc: `"file:PATH" (a video, a picture, a folder or a glob; relative to this file) or "test:?size=640x480&fps=30" (a test pattern)`},
+	{path: "camera.enabled", at: func(_ *Config, cam *Camera) any { return &cam.Enabled }, doc: "false leaves the camera out"},
+	{path: "camera.loop", at: func(_ *Config, cam *Camera) any { return &cam.Loop },
+		doc: "start a file: source again when it ends"},
+	{path: "camera.speed", at: func(_ *Config, cam *Camera) any { return &cam.Speed }, oneOf: []string{"realtime", "max"},
+		doc: "max reads a recording as fast as it can be read"},
+	{path: "camera.detect_fps", at: func(_ *Config, cam *Camera) any { return &cam.DetectFPS }, min: 0.1, max: 60, zero: true,
+		doc: "detections a second of this camera; 0 is detect.fps"},
+	{path: "camera.preview_fps", at: func(_ *Config, cam *Camera) any { return &cam.PreviewFPS }, min: 1, max: 30, zero: true,
+		doc: "frames a second of this camera's live picture; 0 is preview.fps"},
+}
+
+const cameraTable = "camera"
+
+var (
+	rows   = make(map[string]*key)
+	tables = map[string]bool{} // names of the tables that the keys stand in
+)
+
+func init() {
+	for i := range keys {
+		k := &keys[i]
+		rows[k.path] = k
+		if table, _, ok := strings.Cut(k.path, "."); ok {
+			tables[table] = true
+		}
+	}
+}
+
+// allowed is what the key may hold, for a person; "" if its type says it all.
+func (k *key) allowed() string {
+	if len(k.oneOf) > 0 {
+		return strings.Join(k.oneOf, ", ")
+	}
+	if k.want != "" || k.max == k.min {
+		return k.want
+	}
+	s := fmt.Sprintf("%g to %g", k.min, k.max)
+	if k.zero {
+		s = "0, or " + s
+	}
+	return s
+}
+
+func notEmpty(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "is empty"
+	}
+	return ""
+}
+
+func checkInput(s string) string {
+	if _, ok := parseInput(s); !ok {
+		return fmt.Sprintf("%s is no input size", show(s))
+	}
+	return ""
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
+func checkName(s string) string {
+	if !nameForm.MatchString(s) {
+		return fmt.Sprintf("%s is no camera name", show(s))
+	}
+	return ""
+}
+
+// The parts of a domain name, RFC 1123 section 2.1, with the underscore that local networks use.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)*$`)
+
+func isHost(s string) bool {
+	return len(s) <= 253 && hostForm.MatchString(s) || net.ParseIP(strings.Trim(s, "[]")) != nil
+}
+
+func checkHost(s string) string {
+	if !isHost(s) {
+		return fmt.Sprintf("%s is no host name", show(s))
+	}
+	return ""
+}
+
+func checkAddress(s string) string {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Sprintf("%s is no address", show(s))
+	}
+	if n, ok := whole(port); !ok || n > 65535 {
+		return fmt.Sprintf("%s has no port from 0 to 65535", show(s))
+	}
+	ip, _, _ := strings.Cut(host, "%") // an IPv6 zone
+	if host != "" && !isHost(ip) {
+		return fmt.Sprintf("%s has no valid host", show(s))
+	}
+	return ""
+}
+
+func whole(s string) (n int, ok bool) {
+	if len(s) == 0 || len(s) > 9 {
+		return 0, false
+	}
+	for _, r := range s {
+		if r < '0' || r > '9' {
+			return 0, false
+		}
+		n = n*10 + int(r-'0')
+	}
+	return n, true
+}
+
+func checkOrigin(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || u.User != nil ||
+		u.Scheme+"://"+u.Host != s || strings.HasSuffix(u.Host, ":") {
+		return fmt.Sprintf("%s is no origin", show(s))
+	}
+	return ""
+}
