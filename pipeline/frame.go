@@ -32,6 +32,12 @@ type noCopy struct{}
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
+// The largest picture: OpenCV and libyuv count bytes and pixels in 32 bits, and a damaged file may announce any size.
+const (
+	maxSide   = 16384
+	maxPixels = 100_000_000
+)
+
 // Frame is one picture of a camera and owns one Mat for life. It has exactly one owner at a time; ownership moves with
 // the pointer (Pool.Get, Slot.Put, Slot.Take, Pool.Put).
 type Frame struct {
@@ -51,6 +57,9 @@ func NewFrame() *Frame { return &Frame{Img: gocv.NewMat()} }
 func (f *Frame) Prepare(format Format, size image.Point) error {
 	if size.X <= 0 || size.Y <= 0 {
 		return fmt.Errorf("frame of %dx%d pixels: sides must be positive", size.X, size.Y)
+	}
+	if size.X > maxSide || size.Y > maxSide || size.X*size.Y > maxPixels {
+		return fmt.Errorf("frame of %dx%d pixels: at most %d a side and %d in all are taken", size.X, size.Y, maxSide, maxPixels)
 	}
 	rows, mt := size.Y, gocv.MatTypeCV8UC3
 	if format == I420 {

@@ -18,10 +18,8 @@ func newInk(r, g, b float64) ink {
 	}
 }
 
-var (
-	textInk   = newInk(12, 14, 18) // on a label of the class's colour
-	casingInk = newInk(0, 0, 0)    // around lines and labels, so that they stand out on bright ground
-)
+// textInk is the colour of letters, on a label of the class's colour.
+var textInk = newInk(12, 14, 18)
 
 const (
 	// goldenTurn, a fraction of the colour wheel, puts any few classes that follow each other far apart in hue.

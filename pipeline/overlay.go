@@ -118,36 +118,38 @@ func drawBox(s surface, r image.Rectangle, line int, c ink, dashed bool) {
 		drawDashed(s, r, line, c)
 		return
 	}
-	outline(s, r.Inset(-1), line+2, casingInk, casingAlpha)
-	outline(s, r, line, c, opaque)
+	outline(r.Inset(-1), line+2, func(r image.Rectangle) { s.shade(r, casingAlpha) })
+	outline(r, line, func(r image.Rectangle) { s.fill(r, c, opaque) })
 }
 
-// outline draws a line inside the edge of r, each pixel once.
-func outline(s surface, r image.Rectangle, line int, c ink, alpha int) {
+// outline gives the four sides of a line inside the edge of r, each pixel once.
+func outline(r image.Rectangle, line int, draw func(image.Rectangle)) {
 	if r.Dx() <= 2*line || r.Dy() <= 2*line {
-		s.fill(r, c, alpha)
+		draw(r)
 		return
 	}
-	s.fill(image.Rect(r.Min.X, r.Min.Y, r.Max.X, r.Min.Y+line), c, alpha)
-	s.fill(image.Rect(r.Min.X, r.Max.Y-line, r.Max.X, r.Max.Y), c, alpha)
-	s.fill(image.Rect(r.Min.X, r.Min.Y+line, r.Min.X+line, r.Max.Y-line), c, alpha)
-	s.fill(image.Rect(r.Max.X-line, r.Min.Y+line, r.Max.X, r.Max.Y-line), c, alpha)
+	draw(image.Rect(r.Min.X, r.Min.Y, r.Max.X, r.Min.Y+line))
+	draw(image.Rect(r.Min.X, r.Max.Y-line, r.Max.X, r.Max.Y))
+	draw(image.Rect(r.Min.X, r.Min.Y+line, r.Min.X+line, r.Max.Y-line))
+	draw(image.Rect(r.Max.X-line, r.Min.Y+line, r.Max.X, r.Max.Y-line))
 }
 
 // drawDashed draws the outline in dashes, starting at the upper left corner on both ways.
 func drawDashed(s surface, r image.Rectangle, line int, c ink) {
 	dash, step := 4*line, 7*line
-	draw := func(d image.Rectangle) {
-		s.fill(d.Inset(-1).Intersect(r.Inset(-1)), casingInk, casingAlpha)
-		s.fill(d.Intersect(r), c, predictedAlpha)
+	draw := func(d, in image.Rectangle) {
+		d = d.Intersect(in)
+		s.shade(d.Inset(-1), casingAlpha)
+		s.fill(d, c, predictedAlpha)
 	}
 	for x := r.Min.X; x < r.Max.X; x += step {
-		draw(image.Rect(x, r.Min.Y, x+dash, r.Min.Y+line))
-		draw(image.Rect(x, r.Max.Y-line, x+dash, r.Max.Y))
+		draw(image.Rect(x, r.Min.Y, x+dash, r.Min.Y+line), r)
+		draw(image.Rect(x, r.Max.Y-line, x+dash, r.Max.Y), r)
 	}
-	for y := r.Min.Y + step; y < r.Max.Y-line; y += step {
-		draw(image.Rect(r.Min.X, y, r.Min.X+line, y+dash))
-		draw(image.Rect(r.Max.X-line, y, r.Max.X, y+dash))
+	between := image.Rect(r.Min.X, r.Min.Y+line+2, r.Max.X, r.Max.Y-line-2) // clear of the casings above and below
+	for y := r.Min.Y + step; y < between.Max.Y; y += step {
+		draw(image.Rect(r.Min.X, y, r.Min.X+line, y+dash), between)
+		draw(image.Rect(r.Max.X-line, y, r.Max.X, y+dash), between)
 	}
 }
 
@@ -162,7 +164,7 @@ func (o *Overlay) drawLabel(s surface, box image.Rectangle, line int, t *tracker
 	at.X = max(0, min(at.X, size.X-m.w)) &^ 1
 	at.Y = max(0, min(at.Y, size.Y-m.h)) &^ 1
 	area := image.Rect(at.X, at.Y, at.X+m.w, at.Y+m.h)
-	outline(s, area.Inset(-1), 1, casingInk, casingAlpha)
+	outline(area.Inset(-1), 1, func(r image.Rectangle) { s.shade(r, casingAlpha) })
 	s.fill(area, o.ink(t.Class), opaque)
 	s.stamp(at, m, textInk)
 }

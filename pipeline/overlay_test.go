@@ -62,6 +62,14 @@ func ground(t testing.TB, f *Frame, format Format, size image.Point) {
 	}
 }
 
+// toI420 converts a BGR frame.
+func toI420(t testing.TB, dst, src *Frame) {
+	t.Helper()
+	if err := yuv.FromBGR(dst.Pix(), src.Pix(), src.Size().X*3, src.Size()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // picture is f as Go's image package sees it.
 func picture(t testing.TB, f *Frame) *image.RGBA {
 	t.Helper()

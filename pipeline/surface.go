@@ -2,14 +2,18 @@ package pipeline
 
 import "image"
 
-// opaque is the alpha of full cover.
-const opaque = 256
+const (
+	opaque    = 256 // the alpha of full cover
+	blackLuma = 16  // in limited range
+)
 
 // surface is a frame's pixels to be drawn on; whatever lies outside is left out.
 type surface interface {
 	bounds() image.Rectangle
 	// fill covers r with c; alpha is 0 to opaque.
 	fill(r image.Rectangle, c ink, alpha int)
+	// shade darkens r.
+	shade(r image.Rectangle, alpha int)
 	// stamp covers with c what the mask shows, with the mask's corner at even coordinates.
 	stamp(at image.Point, m *mask, c ink)
 }
@@ -49,6 +53,8 @@ func (s *bgrSurface) fill(r image.Rectangle, c ink, alpha int) {
 	}
 }
 
+func (s *bgrSurface) shade(r image.Rectangle, alpha int) { s.fill(r, ink{}, alpha) }
+
 func (s *bgrSurface) stamp(at image.Point, m *mask, c ink) {
 	r := image.Rect(0, 0, m.w, m.h).Add(at).Intersect(s.bounds())
 	for y := r.Min.Y; y < r.Max.Y; y++ {
@@ -63,8 +69,9 @@ func (s *bgrSurface) stamp(at image.Point, m *mask, c ink) {
 	}
 }
 
-// i420Surface draws on the planes of an I420 frame. A chroma sample stands for 2x2 pixels and takes as much of a colour
-// as it has pixels under it.
+// i420Surface draws on the planes of an I420 frame. A chroma sample stands for 2x2 pixels: fill gives it the colour when
+// any of them is covered, since a thin line at odd coordinates would be pale otherwise, and what bleeds by a pixel lies
+// under the line's dark casing. shade leaves chroma alone.
 type i420Surface struct {
 	y, u, v []byte
 	size    image.Point
@@ -78,23 +85,17 @@ func (s *i420Surface) fill(r image.Rectangle, c ink, alpha int) {
 		fillRow(s.y[y*s.size.X+r.Min.X:y*s.size.X+r.Max.X], c.y, alpha)
 	}
 	stride := s.size.X / 2
-	for y := r.Min.Y &^ 1; y < r.Max.Y; y += 2 {
-		rows := min(y+2, r.Max.Y) - max(y, r.Min.Y)
-		a := alpha * rows / 2
-		line := y / 2 * stride
-		x0, x1 := r.Min.X, r.Max.X
-		if x0%2 == 1 { // half a sample at the left edge
-			s.mixChroma(line+x0/2, c, a/2)
-			x0++
-		}
-		if x1%2 == 1 && x1 > x0 {
-			x1--
-			s.mixChroma(line+x1/2, c, a/2)
-		}
-		if x0 < x1 {
-			fillRow(s.u[line+x0/2:line+x1/2], c.u, a)
-			fillRow(s.v[line+x0/2:line+x1/2], c.v, a)
-		}
+	for y := r.Min.Y / 2; y < (r.Max.Y+1)/2; y++ {
+		x0, x1 := y*stride+r.Min.X/2, y*stride+(r.Max.X+1)/2
+		fillRow(s.u[x0:x1], c.u, alpha)
+		fillRow(s.v[x0:x1], c.v, alpha)
+	}
+}
+
+func (s *i420Surface) shade(r image.Rectangle, alpha int) {
+	r = r.Intersect(s.bounds())
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		fillRow(s.y[y*s.size.X+r.Min.X:y*s.size.X+r.Max.X], blackLuma, alpha)
 	}
 }
 
