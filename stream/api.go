@@ -97,7 +97,7 @@ func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
 }
 
 func (s *Server) serveCameras(w http.ResponseWriter, _ *http.Request) {
-	now := time.Now()
+	now := s.now()
 	out := camerasJSON{Time: stamp(now), Cameras: make([]cameraJSON, 0, len(s.cfg.Cameras))}
 	for i := range s.cfg.Cameras {
 		out.Cameras = append(out.Cameras, s.cfg.Cameras[i].read(now))
@@ -107,7 +107,7 @@ func (s *Server) serveCameras(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) serveCamera(w http.ResponseWriter, r *http.Request) {
 	if c := s.camera(w, r); c != nil {
-		writeJSON(w, http.StatusOK, c.read(time.Now()))
+		writeJSON(w, http.StatusOK, c.read(s.now()))
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 
 // serveHealth answers 200 as long as the process serves: a camera that is down is the camera's matter.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	h := healthJSON{Status: "ok", Uptime: round(time.Since(s.started).Seconds(), 1), Cameras: len(s.cfg.Cameras)}
+	h := healthJSON{Status: "ok", Uptime: round(s.now().Sub(s.started).Seconds(), 1), Cameras: len(s.cfg.Cameras)}
 	for _, c := range s.cfg.Cameras {
 		if isLive(c.Stats()) {
 			h.Live++

@@ -77,7 +77,7 @@ type objectJSON struct {
 
 // read is the camera's condition at now.
 func (c *Camera) read(now time.Time) cameraJSON {
-	var preview PreviewStats
+	var preview BroadcasterStats
 	if c.Broadcaster != nil {
 		preview = c.Broadcaster.Stats()
 	}
@@ -93,11 +93,11 @@ func (c *Camera) objects(now time.Time) []tracker.Track {
 }
 
 // describe puts a camera's readings into the API's shape.
-func (c *Camera) describe(st pipeline.Stats, preview PreviewStats, tracks []tracker.Track) cameraJSON {
+func (c *Camera) describe(st pipeline.Stats, preview BroadcasterStats, tracks []tracker.Track) cameraJSON {
 	out := cameraJSON{
 		Name:       c.Name,
 		Source:     c.Source,
-		State:      string(st.Source.State),
+		State:      string(sourceState(st)),
 		Reason:     st.Source.Reason,
 		Since:      optional(st.Source.Since),
 		NextTry:    optional(st.Source.NextTry),
@@ -122,9 +122,6 @@ func (c *Camera) describe(st pipeline.Stats, preview PreviewStats, tracks []trac
 			KeyFrames:      preview.Keys,
 		},
 		Objects: []objectJSON{},
-	}
-	if out.State == "" { // a pipeline that has not begun
-		out.State = string(pipeline.Connecting)
 	}
 	for _, t := range tracks {
 		out.Objects = append(out.Objects, c.object(t))
@@ -152,6 +149,14 @@ func (c *Camera) class(i int) string {
 		return ""
 	}
 	return c.Classes[i]
+}
+
+// sourceState is the source's state; a pipeline that has not begun yet knows none.
+func sourceState(st pipeline.Stats) pipeline.SourceState {
+	if st.Source.State == "" {
+		return pipeline.Connecting
+	}
+	return st.Source.State
 }
 
 func isLive(st pipeline.Stats) bool { return st.Source.State == pipeline.Live }

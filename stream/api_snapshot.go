@@ -57,12 +57,12 @@ func wantsBoxes(r *http.Request) (bool, error) {
 
 func snapshotError(c *Camera, err error) string {
 	if !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("camera %q: snapshot: %v", c.Name, err)
+		return err.Error()
 	}
-	src := c.Stats().Source
-	message := fmt.Sprintf("camera %q gave no frame within %v; it is %s", c.Name, snapshotTimeout, src.State)
-	if src.Reason != "" {
-		message += ": " + src.Reason
+	st := c.Stats()
+	message := fmt.Sprintf("camera %q gave no frame within %v; it is %s", c.Name, snapshotTimeout, sourceState(st))
+	if st.Source.Reason != "" {
+		message += ": " + st.Source.Reason
 	}
 	return message
 }

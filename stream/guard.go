@@ -47,6 +47,9 @@ func newGuard(listen, hosts, origins []string, log zerolog.Logger) (*guard, erro
 	}
 	for _, h := range hosts {
 		name, ok := hostName(h)
+		if addr, err := netip.ParseAddr(h); err == nil { // an IPv6 address needs no brackets here
+			name, ok = addr.Unmap().WithZone("").String(), true
+		}
 		if !ok || unspecified(name) {
 			return nil, fmt.Errorf("hosts: %q is not a host name or address; give names like \"camera.example.org\"", h)
 		}

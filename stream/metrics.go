@@ -34,7 +34,7 @@ var (
 	descObjects = prometheus.NewDesc("yfv2d_objects", "Objects in sight.", []string{"camera"}, nil)
 	descViewers = prometheus.NewDesc("yfv2d_viewers", "Viewers of the live picture.", []string{"camera"}, nil)
 	descEncoder = prometheus.NewDesc("yfv2d_encoder_running", "1 while the live picture is encoded.", []string{"camera"}, nil)
-	descBitrate = prometheus.NewDesc("yfv2d_encoder_bits_per_second", "The encoder's target rate.", []string{"camera"}, nil)
+	descBitrate = prometheus.NewDesc("yfv2d_encoder_target_bytes_per_second", "The rate that the encoder aims at.", []string{"camera"}, nil)
 	descEncodes = prometheus.NewDesc("yfv2d_encoded_frames_total", "Frames that were encoded.", []string{"camera"}, nil)
 	descKeys    = prometheus.NewDesc("yfv2d_encoded_key_frames_total", "Key frames among them.", []string{"camera"}, nil)
 )
@@ -76,7 +76,7 @@ func (c cameraCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, t, value, labels...)
 	}
 	send(descBuild, prometheus.GaugeValue, 1, v.Version, v.Commit, v.Go, v.OpenCV, v.Engine, v.Model.Name)
-	now := time.Now()
+	now := c.s.now()
 	for i := range c.s.cfg.Cameras {
 		cam := &c.s.cfg.Cameras[i]
 		st := cam.Stats()
@@ -94,7 +94,7 @@ type sendMetric func(d *prometheus.Desc, t prometheus.ValueType, value float64, 
 func cameraMetrics(name string, st pipeline.Stats, send sendMetric) {
 	send(descUp, prometheus.GaugeValue, oneIf(isLive(st)), name)
 	for _, state := range sourceStates {
-		send(descState, prometheus.GaugeValue, oneIf(st.Source.State == state), name, string(state))
+		send(descState, prometheus.GaugeValue, oneIf(sourceState(st) == state), name, string(state))
 	}
 	send(descRate, prometheus.GaugeValue, st.CaptureFPS, name, "capture")
 	send(descRate, prometheus.GaugeValue, st.DetectFPS, name, "detect")
@@ -133,10 +133,10 @@ func frameMetrics(name string, l pipeline.Ledger, send sendMetric) {
 	send(descInFlight, prometheus.GaugeValue, float64(l.DetectInFlight), name, "detect")
 }
 
-func previewMetrics(name string, p PreviewStats, send sendMetric) {
+func previewMetrics(name string, p BroadcasterStats, send sendMetric) {
 	send(descViewers, prometheus.GaugeValue, float64(p.Viewers), name)
 	send(descEncoder, prometheus.GaugeValue, oneIf(p.EncoderRunning), name)
-	send(descBitrate, prometheus.GaugeValue, float64(p.BitrateBPS), name)
+	send(descBitrate, prometheus.GaugeValue, float64(p.BitrateBPS)/8, name)
 	send(descEncodes, prometheus.CounterValue, float64(p.Encodes), name)
 	send(descKeys, prometheus.CounterValue, float64(p.Keys), name)
 	quantileMetrics(descLag, p.ToEncoded, send, name, "encoded")

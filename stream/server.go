@@ -26,7 +26,7 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 20 * time.Second
 	idleTimeout   = 60 * time.Second
-	stopTimeout   = 500 * time.Millisecond // what running requests get to finish in
+	stopTimeout   = 300 * time.Millisecond // what running requests get to finish in
 	maxHeader     = 16 << 10               // bytes
 	maxBody       = 64 << 10               // bytes; a session description is about 5 kB
 )
@@ -40,7 +40,7 @@ type Camera struct {
 	Classes     []string // the model's class names, by Detection.Class
 	Stats       func() pipeline.Stats
 	Tracks      func() *tracker.Snapshot // the newest; nil before the first detection
-	Broadcaster Preview                  // may be nil: no live picture and no snapshot
+	Broadcaster *Broadcaster             // may be nil: no live picture and no snapshot
 }
 
 // Config is what a Server is made from.
@@ -52,7 +52,7 @@ type Config struct {
 	CORSOrigins []string // foreign origins (scheme://host[:port]) whose pages may use the API
 	Version     VersionInfo
 	Log         zerolog.Logger
-	WHEP        http.Handler // may be nil: no live pictures. Closed by Run
+	WHEP        *WHEP // may be nil: no live pictures. Run closes it at its end; closing it again does no harm
 }
 
 // Server serves the page, the JSON API, WHEP and the metrics.
@@ -61,6 +61,7 @@ type Server struct {
 	cameras map[string]*Camera // fixed after New
 	handler http.Handler
 	ready   chan struct{}
+	now     func() time.Time // the clock; tests set it before the first request
 	started time.Time
 
 	mu        sync.Mutex // guards listeners
@@ -77,7 +78,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, cameras: map[string]*Camera{}, ready: make(chan struct{}), started: time.Now()}
+	s := &Server{cfg: cfg, cameras: map[string]*Camera{}, ready: make(chan struct{}), now: time.Now, started: time.Now()}
 	for i := range cfg.Cameras {
 		c := &cfg.Cameras[i]
 		if !cameraName.MatchString(c.Name) {
@@ -181,7 +182,7 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("listen on %s: %w", addr, err)
 }
 
-// Run serves until ctx ends and returns nil then. Running requests get half a second; WHEP is closed first, so that no
+// Run serves until ctx ends and returns nil then. Running requests get a moment (stopTimeout); WHEP is closed first, so that no
 // viewer holds the server up. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.Listen(ctx); err != nil {
@@ -220,8 +221,8 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) stop(srv *http.Server) {
-	if c, ok := s.cfg.WHEP.(interface{ Close() error }); ok {
-		if err := c.Close(); err != nil {
+	if s.cfg.WHEP != nil {
+		if err := s.cfg.WHEP.Close(); err != nil {
 			s.cfg.Log.Warn().Err(err).Msg("close live connections")
 		}
 	}

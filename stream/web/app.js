@@ -207,9 +207,11 @@ function show(reading) {
       card = new Card(camera.name);
       cards.set(camera.name, card);
       main.append(card.root);
+      card.update(camera, serverTime);
       card.player.start();
+    } else {
+      card.update(camera, serverTime);
     }
-    card.update(camera, serverTime);
   }
   main.classList.toggle('single', names.length === 1);
   main.setAttribute('aria-busy', 'false');

@@ -36,7 +36,8 @@ export class Player {
     this.#set('idle', '');
   }
 
-  // camera tells whether the server has frames of this camera. A camera that comes back is tried at once.
+  // camera tells whether the server has frames of this camera. While it has none no new connection is tried (it would
+  // be refused); one that stands is kept. A camera that comes back is tried at once.
   camera(live) {
     if (live && !this.cameraLive) {
       this.progressAt = performance.now();
@@ -86,6 +87,10 @@ export class Player {
   async #connect() {
     clearTimeout(this.timer);
     this.#drop();
+    if (!this.cameraLive) {
+      this.#set('waiting', '');
+      return;
+    }
     this.#set('connecting', this.reason);
     const pc = new RTCPeerConnection();
     this.pc = pc;
