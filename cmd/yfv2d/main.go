@@ -55,6 +55,8 @@ Exit codes:
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.AddCommand(
+		newRunCmd(),
+		newDetectCmd(),
 		newVersionCmd(),
 		newGenCmd(),
 	)
