@@ -42,15 +42,14 @@ func (b *builder) convWeights(name, weights, x string, c *conv) string {
 		b.g.addInit(&Tensor{Name: bias, Type: Float32, Dims: Shape{c.out}, F32: c.b})
 		inputs = append(inputs, bias)
 	}
-	y := b.node("Conv", name, convAttrs(c), inputs...)
+	y := b.node("Conv", name, convAttrs(c, c.k/2), inputs...)
 	if c.relu {
 		y = b.node("Relu", name+".relu", nil, y)
 	}
 	return y
 }
 
-func convAttrs(c *conv) []Attr {
-	pad := c.k / 2
+func convAttrs(c *conv, pad int) []Attr {
 	return []Attr{
 		attrInts("dilations", 1, 1), attrInt("group", c.groups), attrInts("kernel_shape", c.k, c.k),
 		attrInts("pads", pad, pad, pad, pad), attrInts("strides", c.stride, c.stride),

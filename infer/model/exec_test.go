@@ -60,6 +60,8 @@ func execute(t *testing.T, g *Graph, n *Node, vals map[string]*array, y *array) 
 		copy(y.v, x.v)
 	case "Concat":
 		execConcat(n, vals, y)
+	case "Pad":
+		execPad(g.Init(n.Inputs[1]).I64, x, y)
 	default:
 		execIndexed(t, g, n, x, y)
 	}
@@ -98,6 +100,16 @@ func execIndexed(t *testing.T, g *Graph, n *Node, x, y *array) {
 			from = from*x.dims[d] + k
 		}
 		y.v[i] = x.v[from]
+	}
+}
+
+// execPad pads the two inner dimensions.
+func execPad(pads []int64, x, y *array) {
+	top, left := int(pads[2]), int(pads[3])
+	for r := range len(x.v) / x.dims[3] {
+		c, row := r/x.dims[2], r%x.dims[2]
+		to := (c*y.dims[2]+row+top)*y.dims[3] + left
+		copy(y.v[to:], x.v[r*x.dims[3]:(r+1)*x.dims[3]])
 	}
 }
 

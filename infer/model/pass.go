@@ -2,14 +2,14 @@ package model
 
 import "fmt"
 
-// splitCells is the least number of output cells for which splitDepthwise5x5 pays: measured with OpenCV 4.6 on one
-// thread, 72 channels: 22x22 0.44 -> 0.17 ms, and slower than before at 11x11.
-const splitCells = 16 * 16
+// splitWidth is the least width in cells for which splitDepthwise5x5 pays: OpenCV 4.6 takes its fast path for 3x3 kernels
+// from an input width of 18 on. Measured there on one thread, 72 channels: a quarter to a half of the time from 16 cells
+// on (22x22, 20x11, 40x12), two to three times as long below (11x11, 12x40).
+const splitWidth = 16
 
-// splitDepthwise5x5 replaces 5x5 depthwise convolutions on large planes by four 3x3 ones, for engines with a fast path
-// for 3x3 alone (OpenCV). A 5x5 kernel is the sum of four 3x3 kernels centred one cell off its centre, the taps where
-// they overlap given to one of them. Padded by 2, a 3x3 convolution gives all four offsets as different windows of a
-// plane that is two cells larger, so each part is a convolution and a slice.
+// splitDepthwise5x5 replaces 5x5 depthwise convolutions on wide planes by four 3x3 ones, for engines with a fast path
+// for 3x3 alone (OpenCV before 4.7). A 5x5 kernel is the sum of four 3x3 kernels centred one cell off its centre, the
+// taps where they overlap given to one of them: each works on its own window of the padded plane.
 func splitDepthwise5x5(g *Graph) error {
 	shapes, err := InferShapes(g)
 	if err != nil {
@@ -41,7 +41,7 @@ func splittable(g *Graph, n *Node, shapes map[string]Shape) *Tensor {
 	if !allEqual(n.Ints("pads"), 2) || !allEqual(n.Ints("strides", 1, 1), 1) || !allEqual(n.Ints("dilations", 1, 1), 1) {
 		return nil
 	}
-	if len(y) != 4 || y[2]*y[3] < splitCells {
+	if len(y) != 4 || y[3] < splitWidth {
 		return nil
 	}
 	return w
@@ -58,22 +58,20 @@ func allEqual(s []int, v int) bool {
 
 func (b *builder) split5x5(n *Node, w *Tensor, y Shape) {
 	name := n.Outputs[0]
+	padded := b.node("Pad", name+".padded", []Attr{attrString("mode", "constant")}, n.Inputs[0], b.ints(0, 0, 2, 2, 0, 0, 2, 2))
+	attrs := convAttrs(&conv{k: 3, stride: 1, groups: w.Dims[0]}, 0)
 	var parts []string
 	for i := range 4 {
 		dy, dx := i/2*2, i%2*2
 		part := fmt.Sprintf("%s.%d%d", name, dy, dx)
+		window := b.node("Slice", part+".window", nil, padded, b.ints(dy, dx), b.ints(dy+y[2]+2, dx+y[3]+2), b.ints(2, 3))
 		k := &Tensor{Name: fmt.Sprintf("%s.%d%d", w.Name, dy, dx), Type: Float32, Dims: Shape{w.Dims[0], 1, 3, 3}, F32: quarterKernels(w.F32, dy, dx)}
 		b.g.addInit(k)
-		inputs := []string{n.Inputs[0], k.Name}
+		inputs := []string{window, k.Name}
 		if i == 0 { // one part carries the bias
 			inputs = append(inputs, n.Inputs[2:]...)
 		}
-		c := &conv{k: 3, stride: 1, groups: w.Dims[0]}
-		attrs := convAttrs(c)
-		attrs[3] = attrInts("pads", 2, 2, 2, 2)
-		conv := b.node("Conv", part, attrs, inputs...)
-		parts = append(parts, b.node("Slice", part+".window", nil, conv,
-			b.ints(dy, dx), b.ints(dy+y[2], dx+y[3]), b.ints(2, 3)))
+		parts = append(parts, b.node("Conv", part, attrs, inputs...))
 	}
 	b.node("Sum", name, nil, parts...)
 }

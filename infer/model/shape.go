@@ -17,7 +17,7 @@ type inferOp func(s *shaper, n *Node) ([]Shape, error)
 var inferOps = map[string]inferOp{
 	"Conv": inferConv, "MaxPool": inferPool, "Relu": inferSame, "Add": inferSameAll, "Sum": inferSameAll,
 	"Concat": inferConcat, "Slice": inferSlice, "Resize": inferResize, "Reshape": inferReshape,
-	"Transpose": inferTranspose, "Gather": inferGather,
+	"Transpose": inferTranspose, "Gather": inferGather, "Pad": inferPad,
 }
 
 // InferShapes computes the shape of every value from the shapes of the inputs, which must be known. It knows the

@@ -199,3 +199,20 @@ func inferGather(s *shaper, n *Node) ([]Shape, error) {
 	}
 	return []Shape{slices.Delete(slices.Clone(x), axis, axis+1)}, nil
 }
+
+// inferPad knows the form that fills with zeros.
+func inferPad(s *shaper, n *Node) ([]Shape, error) {
+	x := s.shapes[n.Inputs[0]]
+	pads, err := s.ints(n, 1)
+	if err != nil || len(pads) != 2*len(x) || len(n.Inputs) != 2 || n.Str("mode", "constant") != "constant" {
+		return nil, errors.New("expected constant pads at both ends of each dimension, filled with zeros")
+	}
+	out := slices.Clone(x)
+	for i, p := range pads {
+		if p < 0 || p > math.MaxInt16 {
+			return nil, fmt.Errorf("pads %v are out of range", pads)
+		}
+		out[i%len(x)] += int(p)
+	}
+	return []Shape{out}, nil
+}
