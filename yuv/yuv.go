@@ -28,12 +28,18 @@ import (
 	"image"
 )
 
+// maxSide bounds widths, heights and row lengths (pixels), so that no product leaves the range of C's int.
+const maxSide = 16384
+
 // Len is the number of bytes of an I420 picture.
 func Len(size image.Point) int { return size.X * size.Y * 3 / 2 }
 
 func check(op string, size image.Point, i420 int) error {
 	if size.X <= 0 || size.Y <= 0 || size.X%2 != 0 || size.Y%2 != 0 {
 		return fmt.Errorf("%s: %dx%d pixels: sides must be positive and even", op, size.X, size.Y)
+	}
+	if size.X > maxSide || size.Y > maxSide {
+		return fmt.Errorf("%s: %dx%d pixels: sides are at most %d", op, size.X, size.Y, maxSide)
 	}
 	if i420 < Len(size) {
 		return fmt.Errorf("%s: %d bytes hold no I420 picture of %dx%d, which takes %d", op, i420, size.X, size.Y, Len(size))
@@ -42,7 +48,7 @@ func check(op string, size image.Point, i420 int) error {
 }
 
 func checkBGR(op string, size image.Point, stride, n int) error {
-	if stride < size.X*3 || n < stride*(size.Y-1)+size.X*3 {
+	if stride < size.X*3 || stride > maxSide*4 || n < stride*(size.Y-1)+size.X*3 {
 		return fmt.Errorf("%s: %d bytes with rows of %d hold no BGR picture of %dx%d", op, n, stride, size.X, size.Y)
 	}
 	return nil
