@@ -1,0 +1,21 @@
+package dnn
+
+import (
+	"fmt"
+	"image"
+
+	"yfv2d/infer"
+	"yfv2d/infer/model"
+)
+
+// New makes an engine for a model. Networks are loaded when their input size is first seen; New runs the smallest one
+// so that a model which OpenCV cannot run is told at once.
+func New(m *model.Model) (*Engine, error) {
+	e := newEngine(m.Head, m.ONNX)
+	n, err := e.open(image.Pt(infer.InputStep, infer.InputStep))
+	if err != nil {
+		return nil, fmt.Errorf("engine for model %s: %w", m.Name, err)
+	}
+	n.close()
+	return e, nil
+}
