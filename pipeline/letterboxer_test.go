@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"image"
 	"strings"
 	"testing"
@@ -125,8 +126,8 @@ func TestCanvasIsUsedAgain(t *testing.T) {
 		compareCanvases(t, c, fresh)
 		_ = fresh.Close()
 	}
-	if c.Close() != nil || c.Close() != nil {
-		t.Error("closing twice failed")
+	if err := errors.Join(c.Close(), c.Close()); err != nil {
+		t.Errorf("closing twice: %v", err)
 	}
 }
 

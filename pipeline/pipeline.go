@@ -23,6 +23,8 @@ type Detector interface {
 	Detect(ctx context.Context, c *infer.Canvas) ([]infer.Detection, time.Duration, error)
 }
 
+var _ Detector = (*infer.Workers)(nil)
+
 // Config is what a pipeline is made of. It closes none of these: Source, Detector and Sink belong to whoever made them.
 type Config struct {
 	Name       string           // for log lines
@@ -131,7 +133,8 @@ func (p *Pipeline) Stats() Stats {
 	s.ToCanvas = p.toCanvas.Quantiles()
 	s.ToDetected = p.toDetected.Quantiles()
 	s.DetectTime = p.detectorTime.Quantiles()
-	if st, ok := p.cfg.Source.(Stater); ok {
+	// While it runs the source knows best; that the pipeline has ended, and why, only the pipeline knows.
+	if st, ok := p.cfg.Source.(Stater); ok && s.Source.State != Ended && s.Source.State != Failed {
 		s.Source = st.Status()
 	}
 	return s

@@ -162,8 +162,8 @@ func TestFramePrepareKeepsItsMemory(t *testing.T) {
 	if err := f.Prepare(BGR, image.Pt(64, 48)); err != nil || f.Format != BGR || len(f.Pix()) != 64*48*3 {
 		t.Errorf("another format: %v, %v, %d bytes", err, f.Format, len(f.Pix()))
 	}
-	if f.Close() != nil || f.Close() != nil || f.Size() != (image.Point{}) {
-		t.Error("closing twice failed, or a size was left")
+	if err := errors.Join(f.Close(), f.Close()); err != nil || f.Size() != (image.Point{}) {
+		t.Errorf("closing twice: %v, size %v", err, f.Size())
 	}
 	if err := f.Prepare(I420, image.Pt(2, 2)); err != nil {
 		t.Errorf("after Close: %v", err)

@@ -107,8 +107,8 @@ func TestUseAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Close() != nil || p.Close() != nil {
-		t.Error("closing twice failed")
+	if err := errors.Join(p.Close(), p.Close()); err != nil {
+		t.Errorf("closing twice: %v", err)
 	}
 	if err := p.Run(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("Run: %v", err)
@@ -162,6 +162,13 @@ func TestSourceState(t *testing.T) {
 	p := newPipeline(t, Config{Detector: oneBox, Source: &sayer{*newFed()}})
 	if st := p.Stats().Source; st.State != Retrying || st.Reason != "unplugged" {
 		t.Errorf("the source's own state: %+v", st)
+	}
+	own := start(t, Config{Detector: detectorFunc(func(context.Context, *infer.Canvas) ([]infer.Detection, error) {
+		return nil, errTest
+	}), Source: &sayer{*newFed()}})
+	own.end(t)
+	if st := own.Stats().Source; st.State != Ended {
+		t.Errorf("after Run the pipeline knows better than its source: %+v", st)
 	}
 	src := newFed()
 	s := start(t, Config{Detector: oneBox, Source: src})
