@@ -156,7 +156,7 @@ func (d *detecting) one(ctx context.Context, in input) (err error) {
 	}
 	src, err := capture.Open(ctx, in.spec, capture.Options{Speed: capture.Max, Log: d.log})
 	if err != nil {
-		return err
+		return in.plain(err)
 	}
 	defer src.Close()
 	r := &reel{detecting: d, in: in, src: src, pipe: d.plain}
@@ -253,7 +253,9 @@ func rate(src pipeline.Source) float64 {
 func (r *reel) print(res *result) (err error) {
 	r.say(func() {
 		if r.asJSON {
-			err = json.NewEncoder(r.stdout).Encode(newDetectLine(res, r.net.model.Classes))
+			enc := json.NewEncoder(r.stdout)
+			enc.SetEscapeHTML(false)
+			err = enc.Encode(newDetectLine(res, r.net.model.Classes))
 			return
 		}
 		_, err = fmt.Fprintln(r.stdout, res.text(r.net.model.Classes))
@@ -336,16 +338,20 @@ func announced(ctx context.Context, inputs []input, wanted bool) int64 {
 	return total
 }
 
-// warnings turns what a source logs (a damaged end, a cropped side) into lines for a person.
+// warnings turns what a source logs into lines for a person. A warning (a video that ends too early) is a failure of the
+// input, the rest (a cropped side) is not.
 type warnings struct{ *detecting }
 
 func (w *warnings) Write(line []byte) (int, error) {
-	var e struct{ File, Message string }
+	var e struct{ Level, File, Message string }
 	if err := json.Unmarshal(line, &e); err != nil {
 		return 0, err
 	}
 	if e.File != "" {
 		e.File += ": "
+	}
+	if e.Level == zerolog.WarnLevel.String() {
+		w.failed++
 	}
 	w.say(func() { fmt.Fprintf(w.stderr, "yfv2d: %s%s\n", e.File, e.Message) })
 	return len(line), nil

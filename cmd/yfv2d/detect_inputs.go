@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,14 @@ type input struct {
 var videoNames = map[string]bool{
 	".mp4": true, ".m4v": true, ".mov": true, ".mkv": true, ".webm": true, ".avi": true, ".mpg": true, ".mpeg": true,
 	".ts": true, ".mts": true, ".m2ts": true, ".wmv": true, ".flv": true, ".3gp": true, ".ogv": true, ".gif": true,
+}
+
+// plain is an error of opening the input without the source string before it, which for a file only repeats the name.
+func (in input) plain(err error) error {
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(in.spec, "file:") {
+		return inner
+	}
+	return err
 }
 
 var sourceKind = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
@@ -48,6 +57,8 @@ func expandOne(arg string) []input {
 		return folder(path)
 	case err != nil && strings.ContainsAny(path, "*?["):
 		return glob(path)
+	case errors.Is(err, os.ErrNotExist):
+		return []input{{name: path, err: fmt.Errorf("%s does not exist", path)}}
 	}
 	return []input{file(path)}
 }

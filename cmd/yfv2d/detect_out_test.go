@@ -159,7 +159,7 @@ func TestExpand(t *testing.T) {
 	}{
 		{"a file", "in/img2.png", []string{"in/img2.png"}, ""},
 		{"a file by its kind", "file:in/img2.png", []string{"in/img2.png"}, ""},
-		{"a file that does not exist", "none.jpg", []string{"none.jpg"}, ""}, // told when it is opened
+		{"a file that does not exist", "none.jpg", []string{"none.jpg"}, "none.jpg does not exist"},
 		{"a folder", "in", []string{"in/clip.MP4", "in/img2.png", "in/img10.jpg"}, ""},
 		{"a folder without pictures", "empty", []string{"empty"}, "holds no picture"},
 		{"a glob", "in/img*", []string{"in/img2.png", "in/img10.jpg"}, ""},

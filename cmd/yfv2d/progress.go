@@ -12,8 +12,7 @@ import (
 // progress shows how far a long job is: a bar with rate and time left, redrawn in place. It shows nothing unless it
 // writes to a terminal. One goroutine at a time.
 type progress struct {
-	bar   *progressbar.ProgressBar // nil off a terminal
-	total int64
+	bar *progressbar.ProgressBar // nil off a terminal
 }
 
 // newProgress starts a bar for total units of work, such as "frames". A total below 1 is unknown: then count and rate
@@ -26,12 +25,10 @@ func newProgress(w io.Writer, total int64, unit string) *progress {
 }
 
 func drawProgress(w io.Writer, total int64, unit string) *progress {
-	total = max(total, 0)
-	max := total
-	if max == 0 {
-		max = -1
+	if total < 1 {
+		total = -1
 	}
-	return &progress{total: total, bar: progressbar.NewOptions64(max,
+	return &progress{progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetTheme(progressbar.ThemeASCII),
 		progressbar.OptionSetWidth(24),
@@ -47,16 +44,12 @@ func drawProgress(w io.Writer, total int64, unit string) *progress {
 	)}
 }
 
-// add counts n more units as done. More than the total makes the total grow: containers do not always know their length.
+// add counts n more units as done. At the total the bar vanishes, and what comes beyond it is not shown: containers do
+// not always know their length.
 func (p *progress) add(n int64) {
-	if p.bar == nil {
-		return
+	if p.bar != nil {
+		_ = p.bar.Add64(n)
 	}
-	if s := p.bar.State(); p.total > 0 && s.CurrentNum+n >= p.total {
-		p.total = s.CurrentNum + n + 1 // the bar ends with done, not with a count
-		p.bar.ChangeMax64(p.total)
-	}
-	_ = p.bar.Add64(n)
 }
 
 // clear takes the bar off its line, so that something else can be printed there; the next add draws it again.
