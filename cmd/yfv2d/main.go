@@ -57,6 +57,8 @@ Exit codes:
 	root.AddCommand(
 		newRunCmd(),
 		newDetectCmd(),
+		newEvalCmd(),
+		newCheckCmd(),
 		newVersionCmd(),
 		newGenCmd(),
 	)

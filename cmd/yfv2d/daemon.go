@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"yfv2d/cmd/yfv2d/config"
+	"yfv2d/infer"
+	"yfv2d/infer/dnn"
+	"yfv2d/infer/model"
+	"yfv2d/stream"
+)
+
+// daemon is the whole program at work: one pool of engines, a pipeline for each camera, one server.
+type daemon struct {
+	cfg     *config.Config
+	log     zerolog.Logger
+	model   *model.Model
+	workers *infer.Workers
+	cameras []*camera
+	whep    *stream.WHEP
+	server  *stream.Server
+}
+
+// newDaemon makes all parts, at rest. On error nothing is left open.
+func newDaemon(cfg *config.Config, log zerolog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, log: log}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *daemon) open() (err error) {
+	if d.model, err = model.Load(d.cfg.Model); err != nil {
+		return err
+	}
+	if err := d.openWorkers(); err != nil {
+		return err
+	}
+	for i := range d.cfg.Cameras {
+		c := &d.cfg.Cameras[i]
+		if !c.Enabled {
+			continue
+		}
+		cam, err := newCamera(d.cfg, c, d.model, d.workers, d.log)
+		if err != nil {
+			return fmt.Errorf("camera %q: %w", c.Name, err)
+		}
+		d.cameras = append(d.cameras, cam)
+	}
+	return d.openServer()
+}
+
+// openWorkers makes the engines that all cameras share.
+func (d *daemon) openWorkers() (err error) {
+	th := thresholds(d.cfg.Detect, d.model)
+	if _, err := infer.NewDecoder(d.model.Head, th); err != nil {
+		return fmt.Errorf("model %s: %w", d.model.Name, err)
+	}
+	d.workers, err = infer.NewWorkers(d.cfg.Detect.Workers, func() (infer.Detector, error) {
+		e, err := dnn.New(d.model)
+		if err != nil {
+			return nil, err
+		}
+		return infer.NewDetector(e, d.model.Head, th), nil
+	})
+	return err
+}
+
+// thresholds are the configured ones by class number. The configuration has checked the names.
+func thresholds(c config.Detect, m *model.Model) infer.Thresholds {
+	number := map[string]int{}
+	for i, name := range m.Classes {
+		number[name] = i
+	}
+	th := infer.Thresholds{Score: float32(c.Score), NMS: float32(c.NMS), Class: map[int]float32{}}
+	if c.Score == 0 {
+		th.Score = m.DefaultScore
+	}
+	for _, name := range c.Classes {
+		th.Only = append(th.Only, number[name])
+	}
+	for name, score := range c.ClassScores {
+		th.Class[number[name]] = float32(score)
+	}
+	return th
+}
+
+func (d *daemon) openServer() (err error) {
+	byName := map[string]*stream.Broadcaster{}
+	var cameras []stream.Camera
+	for _, c := range d.cameras {
+		byName[c.name] = c.preview
+		cameras = append(cameras, c.shown())
+	}
+	d.whep, err = stream.NewWHEP(stream.WHEPConfig{
+		Cameras:         func(name string) *stream.Broadcaster { return byName[name] },
+		IncludeLoopback: true, // a browser on this machine
+		Log:             d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.server, err = stream.New(stream.Config{
+		Cameras:     cameras,
+		Listen:      d.cfg.Server.Listen,
+		Hosts:       d.cfg.Server.Hosts,
+		AllowOpen:   d.cfg.Server.AllowOpen,
+		CORSOrigins: d.cfg.Server.CORSOrigins,
+		Version:     serverVersion(d.model),
+		Log:         d.log,
+		WHEP:        d.whep,
+	})
+	return err
+}
+
+// run serves until ctx ends, then stops everything and joins it. Its only errors are those that no retry can mend.
+func (d *daemon) run(ctx context.Context) error {
+	if err := d.server.Listen(ctx); err != nil {
+		return err
+	}
+	d.announce()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, c := range d.cameras {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			c.run(ctx)
+		}()
+	}
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		if err := d.server.Run(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	<-ctx.Done()
+	asked := time.Now()
+	wg.Wait()
+	d.log.Info().Dur("took_ms", time.Since(asked)).Msg("stopped")
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// announce says what runs and where to look at it.
+func (d *daemon) announce() {
+	v := currentVersion()
+	th := thresholds(d.cfg.Detect, d.model)
+	d.log.Info().Str("version", v.Version).Str("engine", v.Engine).Str("opencv", v.OpenCV).Str("model", d.model.Name).
+		Float32("score", th.Score).Int("cameras", len(d.cameras)).Msg("yfv2d starts")
+	if n := modelNotes(d.model); n.Better != "" {
+		d.log.Info().Msg(n.Note + "; " + n.Better)
+	}
+	for i, url := range d.server.URLs() {
+		if i == 0 {
+			d.log.Info().Str("url", url).Msg("open this page")
+			continue
+		}
+		d.log.Info().Str("url", url).Msg("from other machines")
+	}
+	if d.cfg.Server.AllowOpen {
+		d.log.Warn().Msg("there is no login: everybody who reaches the port sees the cameras")
+	}
+}
+
+// close frees all parts, the users of a part before it. It may be called on a daemon that was half made.
+func (d *daemon) close() error {
+	var errs []error
+	if d.whep != nil {
+		errs = append(errs, d.whep.Close())
+	}
+	for _, c := range d.cameras {
+		errs = append(errs, c.close())
+	}
+	if d.workers != nil {
+		errs = append(errs, d.workers.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/pprof"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"yfv2d/cmd/yfv2d/config"
+)
+
+// runFlags are what the command line says over the configuration file.
+type runFlags struct {
+	config     string
+	listen     []string
+	allowOpen  bool
+	cpuProfile string
+}
+
+func newRunCmd() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon: cameras, detection, and the live page",
+		Long: `Run the daemon: it reads the cameras of the configuration, finds objects, and serves a live page, a JSON API and metrics.
+
+It stops on SIGINT or SIGTERM. By itself it ends only for what no retry can mend: a bad configuration (exit code 78), a
+model that cannot be read, or a port that is taken (exit code 1).`,
+		Example: `  yfv2d run -c config.toml
+  yfv2d run -c config.toml --listen 0.0.0.0:8080 --allow-open`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runDaemon(c.Context(), f, c.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVarP(&f.config, "config", "c", defaultConfigFile, "the configuration `file`")
+	c.Flags().StringSliceVar(&f.listen, "listen", nil, "serve on this `address` (host:port) instead of the configured ones; may be repeated")
+	c.Flags().BoolVar(&f.allowOpen, "allow-open", false, "allow an address that other machines reach; everybody there sees the cameras")
+	c.Flags().StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile, labelled by stage, to this `file` at the end")
+	return c
+}
+
+// runDaemon reads the configuration and runs the daemon until ctx ends.
+func runDaemon(ctx context.Context, f runFlags, stderr io.Writer) error {
+	hooks := configHooks()
+	hooks.Listen, hooks.AllowOpen = f.listen, f.allowOpen
+	cfg, err := loadConfig(f.config, hooks)
+	if err != nil {
+		return err
+	}
+	if f.cpuProfile != "" {
+		stop, err := startProfile(f.cpuProfile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	log := newLogger(cfg.Log, stderr)
+	d, err := newDaemon(cfg, log)
+	if err != nil {
+		return err
+	}
+	err = d.run(ctx)
+	return errors.Join(err, d.close())
+}
+
+// newLogger writes for people on a terminal and JSON elsewhere, unless the configuration says which.
+func newLogger(cfg config.Log, w io.Writer) zerolog.Logger {
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+	zerolog.DurationFieldUnit = time.Millisecond
+	level, err := zerolog.ParseLevel(cfg.Level)
+	if err != nil {
+		level = zerolog.InfoLevel // the configuration allows no other names
+	}
+	if cfg.Format == "human" || cfg.Format != "json" && isTerminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != "" || !isTerminal(w)}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// startProfile begins a CPU profile; the function it returns completes the file.
+func startProfile(path string) (stop func(), err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write CPU profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("write CPU profile %s: %w", path, err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
