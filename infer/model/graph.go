@@ -158,11 +158,19 @@ func (g *Graph) addInit(t *Tensor) {
 	g.index[t.Name] = t
 }
 
-// Params is the number of weights in the graph's constants.
+// Params is the number of weights and biases of the graph's convolutions.
 func (g *Graph) Params() int {
-	n := 0
-	for _, t := range g.Inits {
-		n += len(t.F32)
+	seen, n := map[string]bool{}, 0
+	for i := range g.Nodes {
+		if g.Nodes[i].Op != "Conv" {
+			continue
+		}
+		for _, in := range g.Nodes[i].Inputs[1:] {
+			if t := g.Init(in); t != nil && !seen[in] {
+				seen[in] = true
+				n += len(t.F32)
+			}
+		}
 	}
 	return n
 }
