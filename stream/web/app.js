@@ -59,10 +59,11 @@ class Card {
   showState() {
     const c = this.camera;
     if (!c) return;
-    const down = c.state !== 'live' && c.state !== 'connecting';
+    const down = c.state === 'retrying' || c.state === 'failed';
     const playing = c.state === 'live' && this.player.state === 'playing';
-    this.screen.classList.toggle('down', down);
-    this.screen.classList.toggle('playing', playing);
+    this.root.classList.toggle('down', down);
+    this.root.classList.toggle('ended', c.state === 'ended');
+    this.root.classList.toggle('playing', playing);
     const [chip, title, text] = this.words(c, playing);
     set(this.find('.state-text'), chip);
     if (playing) return; // the veil fades out with the words it had
@@ -78,7 +79,7 @@ class Card {
       case 'retrying':
         return ['Down', 'Camera is down', sentences(c.reason, tryText(this.nextTry))];
       case 'ended':
-        return ['Ended', 'The source has ended', c.reason];
+        return ['Ended', 'The source has ended', ''];
       case 'failed':
         return ['Failed', 'Camera has failed', c.reason];
     }
@@ -92,12 +93,13 @@ class Card {
     const source = this.find('.source');
     set(source, c.source);
     source.title = c.source;
-    if (c.size.width) this.screen.style.aspectRatio = `${c.size.width} / ${c.size.height}`;
+    if (c.size.width) this.root.style.setProperty('--ratio', (c.size.width / c.size.height).toFixed(4));
     fact(this.facts.size, c.size.width ? `${c.size.width} × ${c.size.height}` : '–');
-    fact(this.facts.fps, c.fps.capture ? c.fps.capture.toFixed(1) : '–', '/s');
+    fact(this.facts.fps, c.fps.capture ? c.fps.capture.toFixed(1) : '–', c.fps.capture ? '/s' : '');
     const d = c.detect_time_ms;
     fact(this.facts.detect, d.count ? d.p50.toFixed(1) : '–', d.count ? `ms, ${c.fps.detect.toFixed(0)}/s` : '');
     this.facts.detect.title = `network input ${c.input.width} × ${c.input.height}`;
+    fact(this.facts.viewers, String(c.preview.viewers));
     this.showDrops(c.ledger);
   }
 
@@ -114,7 +116,7 @@ class Card {
   // showLatency adds up what the server measured (capture to sent) and the receiver's share, given in ms.
   showLatency(receiver) {
     const sent = this.camera.latency_ms.sent;
-    const known = receiver !== null && sent.count > 0 && this.screen.classList.contains('playing');
+    const known = receiver !== null && sent.count > 0 && this.root.classList.contains('playing');
     fact(this.facts.latency, known ? `≈ ${Math.round(sent.p50 + receiver)}` : '–', known ? 'ms' : '');
     this.facts.latency.title = known
       ? `estimate: capture to sent ${sent.p50.toFixed(1)} ms, half the round trip and jitter buffer ${receiver.toFixed(1)} ms`
@@ -223,8 +225,8 @@ function show(reading) {
 function showSummary(list) {
   const live = list.filter((c) => c.state === 'live').length;
   const things = list.reduce((n, c) => n + c.objects.length, 0);
-  const inSight = `${things} ${things === 1 ? 'object' : 'objects'} in sight`;
-  const cameras = list.length === 1 ? (live ? 'Live' : 'Camera down') : `${live} of ${list.length} cameras live`;
+  const inSight = `${things} ${things === 1 ? 'object' : 'objects'}`;
+  const cameras = list.length === 1 ? (live ? 'Live' : 'Not live') : `${live} of ${list.length} live`;
   set($('summary'), list.length ? `${cameras} · ${inSight}` : '');
   document.title = list.length && live < list.length ? `(${list.length - live} down) yfv2d` : 'yfv2d';
 }
