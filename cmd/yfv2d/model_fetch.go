@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -136,7 +137,7 @@ func (p published) weights(c *cobra.Command, from, dir string) (path string, fet
 }
 
 func isURL(s string) bool {
-	return len(s) > 7 && (s[:7] == "http://" || len(s) > 8 && s[:8] == "https://")
+	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
 }
 
 func (p published) download(ctx context.Context, stderr io.Writer, url, path string) error {
@@ -170,7 +171,8 @@ func byteProgress(w io.Writer, what string) (report func(done, total int64), don
 
 // stateDir is where yfv2d keeps what it fetches and learns.
 func stateDir() (string, error) {
-	if d := os.Getenv("STATE_DIRECTORY"); d != "" { // set by systemd
+	// systemd sets it, as a list if the unit has several.
+	if d, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); d != "" {
 		return d, nil
 	}
 	if os.Geteuid() == 0 {
