@@ -57,6 +57,7 @@ Exit codes:
 	root.AddCommand(
 		newRunCmd(),
 		newDetectCmd(),
+		newModelCmd(),
 		newEvalCmd(),
 		newCheckCmd(),
 		newVersionCmd(),

@@ -133,6 +133,10 @@ func newModelInfoCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "info FILE|builtin",
 		Short: "Describe a model",
+		Long: `Describe a model: its classes, input, size and speed in parameters and multiply-adds, layers, and where its weights
+came from.`,
+		Example: `  yfv2d model info builtin
+  yfv2d model info --json yolo-fastestv2.onnx`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageErrorf("model info takes one model file, or builtin; got %d names", len(args))
