@@ -11,6 +11,10 @@ import (
 // maxMedia is the media sections of an offer that are looked at; a WHEP client sends one or two.
 const maxMedia = 8
 
+// maxCandidates of an offer. Each is an address that we knock at some times, so that a long list would make us a tool
+// against others.
+const maxCandidates = 64
+
 // checkOffer says what is wrong with an SDP offer before anything is made for it: it must want to receive one H.264
 // video (constrained baseline, packetization mode 1). Audio sections are allowed and will be rejected in the answer.
 func checkOffer(offer string) error {
@@ -45,6 +49,9 @@ func checkVideo(s *sdp.SessionDescription, m *sdp.MediaDescription) error {
 		if a.Key == sdp.AttrKeySendOnly || a.Key == sdp.AttrKeyInactive {
 			return fail(http.StatusBadRequest, "SDP offer's video is %s: offer recvonly", a.Key)
 		}
+	}
+	if n := countCandidates(s); n > maxCandidates {
+		return fail(http.StatusBadRequest, "SDP offer has %d candidates: at most %d", n, maxCandidates)
 	}
 	for _, key := range []string{"ice-ufrag", "ice-pwd", "fingerprint"} {
 		_, inMedia := m.Attribute(key)
@@ -96,4 +103,20 @@ func isBaseline(fmtp string) bool {
 		}
 	}
 	return mode == "1" && profile>>16 == 0x42
+}
+
+func countCandidates(s *sdp.SessionDescription) int {
+	n := 0
+	count := func(attributes []sdp.Attribute) {
+		for _, a := range attributes {
+			if a.IsICECandidate() {
+				n++
+			}
+		}
+	}
+	count(s.Attributes)
+	for _, m := range s.MediaDescriptions {
+		count(m.Attributes)
+	}
+	return n
 }
