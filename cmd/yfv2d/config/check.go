@@ -34,8 +34,9 @@ func (l *loader) section(at, name string, m map[string]any, cam *Camera) {
 	}
 	for i := range keys {
 		if k := &keys[i]; k.required && strings.HasPrefix(k.path, name+".") {
-			if _, ok := m[k.path[len(name)+1:]]; !ok {
-				l.faultAt(at, joinPath(at, k.path[len(name)+1:]), "is missing", Fault{Allowed: k.want})
+			short := k.path[len(name)+1:]
+			if _, ok := m[short]; !ok && !slices.Contains(l.dropped, short) {
+				l.faultAt(at, joinPath(at, short), "is missing", Fault{Allowed: k.want})
 			}
 		}
 	}
@@ -44,7 +45,7 @@ func (l *loader) section(at, name string, m map[string]any, cam *Camera) {
 // faultAt notes a fault of a key that is not in the file, at the line of the table that lacks it.
 func (l *loader) faultAt(table, path, what string, f Fault) {
 	l.fault(table, what, f)
-	l.faults[len(l.faults)-1].Key = path
+	l.faults[len(l.faults)-1].Key = keyOf(path)
 }
 
 // unknown names the nearest key of the same table, else the key of another table that has this very name.
@@ -121,7 +122,7 @@ func (l *loader) value(path string, k *key, v any, cam *Camera) {
 			l.text(path, k, s)
 			return
 		}
-		l.wrongType(path, k, "a text", v)
+		l.wrongType(path, k, "a text in quotes", v)
 	case *bool:
 		if b, ok := v.(bool); ok {
 			*to = b
@@ -219,7 +220,7 @@ func (l *loader) list(path string, k *key, v any) []string {
 		s, ok := item.(string)
 		switch {
 		case !ok:
-			l.wrongType(at, k, "a text", item)
+			l.wrongType(at, k, "a text in quotes", item)
 		case slices.Contains(out, s):
 			l.fault(at, show(s)+" is listed twice", Fault{})
 		default:

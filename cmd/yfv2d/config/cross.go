@@ -127,7 +127,7 @@ func openModel(model string) ([]string, error) {
 // firstLine is an error's text as part of a fault: one line, without secrets.
 func firstLine(err error) string {
 	s, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
-	return Redact(s)
+	return redactText(s)
 }
 
 var otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
@@ -145,7 +145,8 @@ func (l *loader) camera(at string, cam *Camera) {
 	}
 	if check := l.hooks.CheckSource; check != nil {
 		if err := check(cam.Source); err != nil {
-			l.fault(at+".source", strings.ReplaceAll(firstLine(err), cam.Source, Redact(cam.Source)), Fault{})
+			clean := strings.ReplaceAll(err.Error(), cam.Source, Redact(cam.Source))
+			l.fault(at+".source", firstLine(errors.New(clean)), Fault{})
 			return
 		}
 	}

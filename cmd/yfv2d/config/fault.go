@@ -15,7 +15,7 @@ import (
 type Fault struct {
 	File    string
 	Line    int    // from 1; 0 if the fault is of no line (a table that is missing)
-	Key     string // "detect.fps", "camera[1].name", "--listen" for a flag; "" for the file itself
+	Key     string // as in config.toml: "detect.fps", "camera.name"; "--listen" for a flag; "" for the file itself
 	What    string // what is wrong
 	Allowed string // may be empty
 	Near    string // the nearest valid name, may be empty
@@ -66,7 +66,8 @@ func (e Errors) sorted() Errors {
 	return e
 }
 
-// nearest is the candidate that name is most likely a misspelling of, "" if none is near.
+// nearest is the candidate that name is most likely a misspelling of, "" if none is near. Half of the letters may
+// differ: two letters swapped in a short name (fsp) already count as two.
 func nearest(name string, candidates []string) string {
 	if utf8.RuneCountInString(name) > 64 {
 		return ""
@@ -74,7 +75,7 @@ func nearest(name string, candidates []string) string {
 	best, least := "", 1<<30
 	for _, c := range candidates {
 		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c))
-		if d < least && d <= max(1, min(len(name), len(c))/3) {
+		if c != name && d < least && d <= (min(len(name), len(c))+1)/2 {
 			best, least = c, d
 		}
 	}
@@ -82,20 +83,26 @@ func nearest(name string, candidates []string) string {
 }
 
 var (
+	scheme      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 	userInfo    = regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/*)?.*@`)
 	urlUser     = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@`)
 	secretParam = regexp.MustCompile(`(?i)([?&;](?:user|usr|username|login|pass|passwd|password|pwd|token|access_token|auth|key|apikey|api_key|secret|sig|signature)=)[^&;\s"'#]*`)
 )
 
 // Redact hides user names, passwords and tokens in a source, or in a text that quotes URLs. A password may hold any
-// character unescaped, even @ and /, so everything up to the last @ goes: rather too much than too little. It is safe
-// on any text and changes nothing that holds no secret.
+// character unescaped, even @, / and blanks, so of a source everything up to the last @ goes: rather too much than too
+// little. It is safe on any text and changes nothing that holds no secret.
 func Redact(s string) string {
-	if at := strings.LastIndexByte(s, '@'); at >= 0 && strings.Contains(s[:at], ":") && !isFile(s) {
+	at := strings.LastIndexByte(s, '@')
+	if at >= 0 && !isFile(s) && (scheme.MatchString(s) || strings.Contains(s[:at], ":") && !strings.ContainsAny(s[:at], " \t\n\"'")) {
 		s = userInfo.ReplaceAllString(s, "$1***@")
 	}
-	s = urlUser.ReplaceAllString(s, "$1***@")
-	return secretParam.ReplaceAllString(s, "$1***")
+	return redactText(s)
+}
+
+// redactText hides secrets in the URLs that a text quotes.
+func redactText(s string) string {
+	return secretParam.ReplaceAllString(urlUser.ReplaceAllString(s, "$1***@"), "$1***")
 }
 
 func isFile(source string) bool { return len(source) >= 5 && strings.EqualFold(source[:5], "file:") }

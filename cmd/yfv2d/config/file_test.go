@@ -136,7 +136,8 @@ func TestShippedFileNamesEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, p := range scan(string(text)) {
+	places, _ := scan(string(text))
+	for _, p := range places {
 		names = append(names, strings.Join(p.key, "."))
 	}
 	for _, k := range keys {

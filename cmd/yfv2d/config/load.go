@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 )
 
 // maxSize bounds a configuration file, bytes. The one that documents every key is about 6 kB.
-const maxSize = 256 << 10
+const maxSize = 64 << 10
 
 // Hooks are what Load asks other parts for, and what the command line says instead of the file. All may be left out.
 type Hooks struct {
@@ -78,6 +79,8 @@ type loader struct {
 	lines  map[string]int // path of a key -> line
 	faults Errors
 	cut    bool // only the beginning of the file could be read: what is missing may stand further down
+
+	dropped []string // names of the keys on faulty lines: given, though not readable
 }
 
 func parse(path, text string, hooks Hooks) (*Config, error) {
@@ -93,8 +96,14 @@ func parse(path, text string, hooks Hooks) (*Config, error) {
 	return &l.cfg, nil
 }
 
+// index is what a path has more than a key: people find the camera by the line.
+var index = regexp.MustCompile(`\[\d+\]`)
+
+func keyOf(path string) string { return redactText(index.ReplaceAllString(path, "")) }
+
+// fault notes what is wrong with what stands at path.
 func (l *loader) fault(path, what string, f Fault) {
-	f.File, f.Line, f.Key, f.What = l.file, l.line(path), path, what
+	f.File, f.Line, f.Key, f.What = l.file, l.line(path), keyOf(path), what
 	l.faults = append(l.faults, f)
 }
 
@@ -114,33 +123,79 @@ func (l *loader) line(path string) int {
 // (an open bracket, a text without end, a bad header), only what stands before it is checked.
 func (l *loader) decode(text string) map[string]any {
 	if i := badUTF8(text); i >= 0 {
-		l.syntax(1+strings.Count(text[:i], "\n"), "a byte that is no UTF-8 text")
+		l.syntax(1+strings.Count(text[:i], "\n"), "a byte that is no UTF-8 text; "+restUnchecked)
 		l.cut = true
 		text = text[:strings.LastIndexByte(text[:i], '\n')+1]
 	}
 	lines := strings.Split(text, "\n")
-	for range lines { // each round takes away a line
+	for range maxSyntax { // each round takes lines away
 		text := strings.Join(lines, "\n")
-		root, keys, err := decodeTOML(text)
+		root, places, err := decodeTOML(text)
 		if err == nil {
-			l.locate(text, keys)
+			l.locate(places)
 			return root
 		}
+		message := tidy(err.Message)
 		line := min(max(err.Position.Line, 1), len(lines))
-		l.syntax(line, err.Message)
-		before := strings.Join(lines[:line-1], "\n")
-		if _, _, err := decodeTOML(before); err != nil {
-			l.cut = true
-			return nil
-		}
-		if alone(lines[line-1]) {
+		good := goodBefore(lines, line)
+		if good == line-1 && alone(lines[line-1]) {
+			l.syntax(line, hint(lines[line-1], message))
+			l.dropped = append(l.dropped, scanName(lines[line-1]))
 			lines[line-1] = ""
 			continue
 		}
+		if good < line-1 {
+			message += fmt.Sprintf(" (it begins in line %d)", good+1)
+		}
+		l.syntax(line, message+"; "+restUnchecked)
 		l.cut = true
-		lines = lines[:line-1]
+		lines = lines[:good]
 	}
+	l.cut = true
 	return nil
+}
+
+const (
+	restUnchecked = "what follows is not checked"
+	// maxSyntax bounds the rounds of decode, and how far it looks back for the beginning of what is faulty.
+	maxSyntax = 100
+)
+
+// goodBefore is how many whole lines before the faulty one can be parsed; 0 if that is not known.
+func goodBefore(lines []string, faulty int) int {
+	for n := faulty - 1; n > max(0, faulty-maxSyntax); n-- {
+		if _, _, err := decodeTOML(strings.Join(lines[:n], "\n")); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// tidy makes the library's message part of a sentence.
+func tidy(message string) string {
+	message = strings.TrimRight(strings.TrimSpace(message), ".")
+	return strings.ToLower(message[:min(1, len(message))]) + message[min(1, len(message)):]
+}
+
+// unquoted is key = word, the most frequent fault of all.
+var unquoted = regexp.MustCompile(`^\s*[A-Za-z0-9_.-]+\s*=\s*[A-Za-z/~]`)
+
+// hint is a fault of form in words that help; it quotes nothing, since the line may hold a password.
+func hint(line, message string) string {
+	if unquoted.MatchString(line) {
+		return "a text needs quotes around it, and true and false are written small"
+	}
+	return message
+}
+
+// scanName is the key of a line that may be faulty behind it.
+func scanName(line string) string {
+	s := scanner{text: line}
+	names := s.names()
+	if len(names) == 0 {
+		return ""
+	}
+	return names[len(names)-1]
 }
 
 func badUTF8(s string) int {
@@ -155,10 +210,7 @@ func badUTF8(s string) int {
 }
 
 func (l *loader) syntax(line int, what string) {
-	what = strings.TrimSpace(Redact(what))
-	if i := strings.IndexByte(what, '\n'); i >= 0 {
-		what = what[:i]
-	}
+	what, _, _ = strings.Cut(redactText(what), "\n")
 	l.faults = append(l.faults, Fault{File: l.file, Line: line, What: "not valid TOML: " + what})
 }
 
@@ -169,16 +221,22 @@ func alone(line string) bool {
 		strings.Count(line, "[") == strings.Count(line, "]") && strings.Count(line, "{") == strings.Count(line, "}")
 }
 
-// decodeTOML is the library's decoder into maps, with its rare panics on malformed input turned into errors.
-func decodeTOML(text string) (root map[string]any, keys []toml.Key, err *toml.ParseError) {
+// decodeTOML is the library's decoder into maps, with its rare panics on malformed input turned into errors. places are
+// those of our scanner that the library agrees with.
+func decodeTOML(text string) (root map[string]any, places []place, err *toml.ParseError) {
 	defer func() {
 		if r := recover(); r != nil {
-			root, keys, err = nil, nil, &toml.ParseError{Message: "the text cannot be understood"}
+			root, places, err = nil, nil, &toml.ParseError{Message: "the text cannot be understood"}
 		}
 	}()
+	places, deep := scan(text)
+	if deep > 0 {
+		what := fmt.Sprintf("nested deeper than %d levels", maxDepth)
+		return nil, nil, &toml.ParseError{Message: what, Position: toml.Position{Line: deep}}
+	}
 	meta, e := toml.Decode(text, &root)
 	if e == nil {
-		return root, meta.Keys(), nil
+		return root, agreed(places, meta.Keys()), nil
 	}
 	var pe toml.ParseError
 	if !errors.As(e, &pe) {
@@ -187,16 +245,23 @@ func decodeTOML(text string) (root map[string]any, keys []toml.Key, err *toml.Pa
 	return nil, nil, &pe
 }
 
-// locate fills lines, as far as our scanner and the library agree on what stands in the file. A table that no line of
-// its own introduces has the line of its first key.
-func (l *loader) locate(text string, keys []toml.Key) {
-	for _, p := range scan(text) {
-		if !p.byIndex {
-			if len(keys) == 0 || !slices.Equal(p.key, keys[0]) {
-				return
-			}
-			keys = keys[1:]
+// agreed is the part of places, from the first on, that the library's list of keys confirms.
+func agreed(places []place, keys []toml.Key) []place {
+	for i, p := range places {
+		if p.byIndex {
+			continue
 		}
+		if len(keys) == 0 || !slices.Equal(p.key, keys[0]) {
+			return places[:i]
+		}
+		keys = keys[1:]
+	}
+	return places
+}
+
+// locate fills lines. A table that no line of its own introduces has the line of its first key.
+func (l *loader) locate(places []place) {
+	for _, p := range places {
 		for path := p.path; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
 			if _, ok := l.lines[path]; !ok {
 				l.lines[path] = p.line

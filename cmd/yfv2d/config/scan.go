@@ -17,13 +17,17 @@ type place struct {
 
 // scan finds the lines of all keys of a text that the TOML library has accepted: the library gives none. It knows just
 // enough of the language to step over values, checks nothing, and stops quietly at what it does not understand; its
-// result is compared with the library's own list of keys.
-func scan(text string) []place {
+// result is compared with the library's own list of keys. deep is the first line that nests deeper than maxDepth, where
+// it stops, or 0: there the library's time grows with the square of the depth, and the stack with it.
+func scan(text string) (places []place, deep int) {
 	text = strings.TrimPrefix(text, "\xef\xbb\xbf")
 	s := scanner{text: text, line: 1, tables: map[string]int{}}
 	s.file()
-	return s.places
+	return s.places, s.deep
 }
+
+// maxDepth bounds the names of a key and the brackets around a value; we have no key of more than three names.
+const maxDepth = 16
 
 type scanner struct {
 	text   string
@@ -31,6 +35,13 @@ type scanner struct {
 	line   int
 	places []place
 	tables map[string]int // path of an array of tables -> how many of them there are
+	nested int            // brackets open around pos
+	deep   int
+}
+
+// tooDeep ends the scan.
+func (s *scanner) tooDeep() {
+	s.deep, s.pos = s.line, len(s.text)
 }
 
 // spot is a key's names with and without indexes.
@@ -173,6 +184,10 @@ func (s *scanner) names() (names []string) {
 		if !ok {
 			return names
 		}
+		if len(names) == maxDepth {
+			s.tooDeep()
+			return nil
+		}
 		names = append(names, name)
 		s.blank(false)
 		if s.peek() != '.' {
@@ -200,6 +215,12 @@ func (s *scanner) name() (string, bool) {
 
 // value steps over a value that belongs to at.
 func (s *scanner) value(at spot) {
+	if s.nested == maxDepth {
+		s.tooDeep()
+		return
+	}
+	s.nested++
+	defer func() { s.nested-- }()
 	switch s.peek() {
 	case '"', '\'':
 		s.quoted()
