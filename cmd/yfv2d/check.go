@@ -1,8 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,19 +50,37 @@ func loadConfig(file string, hooks config.Hooks) (*config.Config, error) {
 
 // configHooks lets the other packages check what is theirs.
 func configHooks() config.Hooks {
-	return config.Hooks{CheckSource: capture.Check, Model: modelClasses}
+	return config.Hooks{CheckSource: capture.Check, Model: findModel}
 }
 
-// modelClasses reads a model for its class names.
-func modelClasses(ref string) ([]string, error) {
-	if ref != model.BuiltinName && !strings.ContainsAny(ref, `./\`) {
-		return nil, errors.New("there is no model of this name; give the path of an .onnx file")
+// findModel finds the model that a configuration names, a fetched one by its name alone, and reads its class names.
+func findModel(ref string) (path string, classes []string, err error) {
+	if ref != model.BuiltinName && !strings.ContainsAny(ref, "./") {
+		if ref, err = fetchedModel(ref); err != nil {
+			return "", nil, err
+		}
 	}
 	m, err := model.Load(ref)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return m.Classes, nil
+	return ref, m.Classes, nil
+}
+
+// fetchedModel is the file of a model that was fetched.
+func fetchedModel(name string) (string, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "models", name+".onnx")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if name == officialWeights.name {
+		return "", fmt.Errorf("it is not in %s; get it with `yfv2d model fetch`", filepath.Dir(path))
+	}
+	return "", fmt.Errorf("there is no model of this name in %s; for a file give its path", filepath.Dir(path))
 }
 
 // summary is a checked configuration in a few words.

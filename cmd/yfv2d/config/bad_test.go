@@ -18,11 +18,11 @@ var testHooks = Hooks{
 		}
 		return nil
 	},
-	Model: func(m string) ([]string, error) {
+	Model: func(m string) (string, []string, error) {
 		if m != Builtin {
 			return openModel(m)
 		}
-		return []string{"person", "car", "dining table"}, nil
+		return m, []string{"person", "car", "dining table"}, nil
 	},
 }
 

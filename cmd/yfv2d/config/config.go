@@ -15,7 +15,7 @@ const Builtin = "builtin"
 
 // Config is a checked configuration. Fields are named and ordered as in the file; see config.toml for what they mean.
 type Config struct {
-	Model   string // Builtin, a name, or a path (already joined to Dir)
+	Model   string // Builtin or a path; what Hooks.Model made of the file's word
 	Log     Log
 	Server  Server
 	Detect  Detect

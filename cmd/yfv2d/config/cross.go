@@ -73,7 +73,7 @@ func (l *loader) model() {
 	if check == nil {
 		check = openModel
 	}
-	classes, err := check(c.Model)
+	ref, classes, err := check(c.Model)
 	if err != nil {
 		f := Fault{}
 		if !isPath(written) {
@@ -83,6 +83,7 @@ func (l *loader) model() {
 		l.fault("model", fmt.Sprintf("%s cannot be used: %s", show(written), strings.TrimPrefix(why, "model: ")), f)
 		return
 	}
+	c.Model = ref
 	if len(classes) == 0 {
 		return
 	}
@@ -106,22 +107,22 @@ func isPath(model string) bool {
 }
 
 // openModel is Hooks.Model if there is none.
-func openModel(model string) ([]string, error) {
-	if model == Builtin {
-		return nil, nil
+func openModel(ref string) (string, []string, error) {
+	if ref == Builtin {
+		return ref, nil, nil
 	}
-	if !isPath(model) {
-		return nil, errors.New("there is no model of this name")
+	if !isPath(ref) {
+		return "", nil, errors.New("there is no model of this name")
 	}
-	f, err := os.Open(model)
+	f, err := os.Open(ref)
 	if err != nil {
-		return nil, plain(err)
+		return "", nil, plain(err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New("it is no file")
+		return "", nil, errors.New("it is no file")
 	}
-	return nil, nil
+	return ref, nil, nil
 }
 
 // firstLine is an error's text as part of a fault: one line, without secrets.

@@ -21,9 +21,10 @@ const maxSize = 64 << 10
 type Hooks struct {
 	// CheckSource says what is wrong with a source's form, without opening it.
 	CheckSource func(source string) error
-	// Model checks that a model (Builtin, a name, or a path) can be used, and returns its class names. Without it
-	// paths are only opened, names other than Builtin are refused, and class names are not checked.
-	Model func(model string) (classes []string, err error)
+	// Model finds the model that ref means (Builtin, a name, or a path), checks that it can be used, and returns what
+	// Config.Model becomes and the model's class names. Without it paths are only opened, names other than Builtin
+	// are refused, and class names are not checked.
+	Model func(ref string) (model string, classes []string, err error)
 	// Listen and AllowOpen are --listen and --allow-open.
 	Listen    []string
 	AllowOpen bool
