@@ -22,20 +22,27 @@ func TestLetterboxProperties(t *testing.T) {
 		in, out := randomSize(r, 4000), randomInput(r)
 		l := NewLetterbox(in, out)
 		c := l.Content
-		if c.Empty() || !c.In(image.Rectangle{Max: out}) {
-			t.Fatalf("%v on %v: content %v lies outside", in, out, c)
-		}
+		checkContent(t, l)
+		checkContent(t, NewStillLetterbox(in, out))
 		for _, v := range [...]int{c.Min.X, c.Min.Y, c.Dx(), c.Dy()} {
 			if v%2 != 0 {
 				t.Fatalf("%v on %v: content %v is not even", in, out, c)
 			}
 		}
-		if c.Dx() < out.X && c.Dy() < out.Y {
-			t.Fatalf("%v on %v: content %v touches neither side", in, out, c)
-		}
-		if off := c.Min.X - (out.X - c.Max.X); off < -3 || off > 0 {
-			t.Fatalf("%v on %v: content %v is not in the middle", in, out, c)
-		}
+	}
+}
+
+func checkContent(t *testing.T, l Letterbox) {
+	t.Helper()
+	c, out := l.Content, l.Out
+	if c.Empty() || !c.In(image.Rectangle{Max: out}) {
+		t.Fatalf("%v on %v: content %v lies outside", l.In, out, c)
+	}
+	if c.Dx() < out.X && c.Dy() < out.Y {
+		t.Fatalf("%v on %v: content %v touches neither side", l.In, out, c)
+	}
+	if off := c.Min.X - (out.X - c.Max.X); off < -3 || off > 0 {
+		t.Fatalf("%v on %v: content %v is not in the middle", l.In, out, c)
 	}
 }
 
@@ -43,14 +50,15 @@ func TestUnmapIsTheInverseOfMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 20000 {
 		in, out := image.Pt(16+r.IntN(4000), 16+r.IntN(4000)), randomInput(r)
-		for _, fit := range [...]Resize{ResizeLetterbox, ResizeStretch} {
-			l := NewFit(fit, in, out)
+		for _, l := range [...]Letterbox{
+			NewFit(ResizeLetterbox, in, out), NewFit(ResizeStretch, in, out), NewStillFit(ResizeLetterbox, in, out), NewStillFit(ResizeStretch, in, out),
+		} {
 			x, y := r.Float32()*float32(in.X), r.Float32()*float32(in.Y)
 			b := Box{x, y, x + r.Float32()*float32(in.X), y + r.Float32()*float32(in.Y)}
 			got := l.Unmap(l.Map(b))
 			for i, d := range [...]float32{got.X0 - b.X0, got.Y0 - b.Y0, got.X1 - b.X1, got.Y1 - b.Y1} {
 				if math.Abs(float64(d)) > 0.5 {
-					t.Fatalf("%v on %v (%v): corner %d of %v came back as %v", in, out, fit, i, b, got)
+					t.Fatalf("%+v: corner %d of %v came back as %v", l, i, b, got)
 				}
 			}
 		}
@@ -64,6 +72,9 @@ func TestMapPutsTheWholePictureOnTheContent(t *testing.T) {
 	}
 	if got, want := l.Map(Box{0, 0, 1280, 720}), (Box{0, 76, 352, 274}); got != want {
 		t.Errorf("mapped to %v, want %v", got, want)
+	}
+	if got, want := NewStillLetterbox(image.Pt(640, 427), image.Pt(352, 352)).Content, image.Rect(0, 58, 352, 293); got != want {
+		t.Errorf("a still's content is %v, want %v", got, want)
 	}
 	if got := NewStretch(image.Pt(500, 334), image.Pt(352, 352)).Map(Box{0, 0, 500, 334}); got != (Box{0, 0, 352, 352}) {
 		t.Errorf("stretched to %v", got)

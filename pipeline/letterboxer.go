@@ -63,6 +63,7 @@ type Letterboxer struct {
 	input  image.Point // canvas size; zero: the one that fits the frame
 	resize infer.Resize
 	lb     infer.Letterbox // for the newest frame size
+	format Format          // of that frame
 	scaled []byte          // I420 picture at the content's size
 }
 
@@ -84,8 +85,12 @@ func (l *Letterboxer) Make(c *Canvas, f *Frame) error {
 	if size.X <= 0 || size.Y <= 0 {
 		return fmt.Errorf("letterbox frame %d: it is empty", f.Seq)
 	}
-	if l.lb.In != size {
-		l.lb = infer.NewFit(l.resize, size, infer.InputFor(l.input, size))
+	if l.lb.In != size || l.format != f.Format {
+		fit := infer.NewFit
+		if f.Format == BGR {
+			fit = infer.NewStillFit
+		}
+		l.lb, l.format = fit(l.resize, size, infer.InputFor(l.input, size)), f.Format
 	}
 	if err := c.prepare(l.lb); err != nil {
 		return err
