@@ -104,7 +104,7 @@ func (ev *evaluator) one(ctx context.Context, dir string, im eval.Image) ([]eval
 	}
 	path := filepath.Join(dir, filepath.FromSlash(im.FileName))
 	if err := readStill(ctx, path, ev.frame); err != nil {
-		return nil, fmt.Errorf("picture %s: %w", path, err)
+		return nil, err
 	}
 	if err := ev.letterboxer.Make(ev.canvas, ev.frame); err != nil {
 		return nil, fmt.Errorf("picture %s: %w", path, err)
@@ -122,22 +122,18 @@ func (ev *evaluator) one(ctx context.Context, dir string, im eval.Image) ([]eval
 	return out, nil
 }
 
-// readStill reads one picture into f, as BGR.
+// readStill reads one picture into f, as BGR. The error names it.
 func readStill(ctx context.Context, path string, f *pipeline.Frame) error {
 	src, err := capture.Open(ctx, "file:"+path, capture.Options{Speed: capture.Max})
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	err = src.Read(ctx, f)
-	var p *capture.PictureError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case err != nil:
+	if err := src.Read(ctx, f); err != nil {
 		return err
-	case f.Format != pipeline.BGR:
-		return errors.New("it is a video, not a picture")
+	}
+	if f.Format != pipeline.BGR {
+		return fmt.Errorf("picture %s: it is a video", path)
 	}
 	return nil
 }
