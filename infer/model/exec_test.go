@@ -133,6 +133,7 @@ func execConcat(n *Node, vals map[string]*array, y *array) {
 // execConv sums in float64, tap by tap over whole rows.
 func execConv(n *Node, x, w *array, bias []float32, y *array) {
 	groups, pads, strides := n.Int("group", 1), n.Ints("pads"), n.Ints("strides")
+	dil := n.Ints("dilations", 1, 1)
 	ih, iw, oh, ow := x.dims[2], x.dims[3], y.dims[2], y.dims[3]
 	kh, kw, perOut, perIn := w.dims[2], w.dims[3], w.dims[0]/groups, w.dims[1]
 	acc := make([]float64, oh*ow)
@@ -142,7 +143,7 @@ func execConv(n *Node, x, w *array, bias []float32, y *array) {
 			plane := x.v[(o/perOut*perIn+i)*ih*iw:]
 			for k := range kh * kw {
 				f := float64(w.v[(o*perIn+i)*kh*kw+k])
-				addTap(acc, plane, f, tap{k/kw - pads[0], k%kw - pads[1], strides[0], strides[1]}, [4]int{ih, iw, oh, ow})
+				addTap(acc, plane, f, tap{k/kw*dil[0] - pads[0], k%kw*dil[1] - pads[1], strides[0], strides[1]}, [4]int{ih, iw, oh, ow})
 			}
 		}
 		for j, v := range acc {

@@ -192,7 +192,7 @@ func (m *Model) ONNX(size image.Point) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := splitDepthwise5x5(g); err != nil {
+	if err := fastDepthwise(g); err != nil {
 		return nil, err
 	}
 	return m.file(g).Encode(), nil

@@ -44,8 +44,18 @@ func parseNCNN(param, bin []byte) (*network, error) {
 	return newNCNNWalk(layers).network()
 }
 
+// maxNCNNLayers bounds a .param file; the official one has 143 layers. maxNCNNBlobs bounds a layer's inputs and outputs.
+const (
+	maxNCNNLayers = 4096
+	maxNCNNBlobs  = 64
+	maxNCNNText   = 4 << 20 // bytes
+)
+
 // parseParam reads the layers of a .param file.
 func parseParam(data []byte) ([]*ncnnLayer, error) {
+	if len(data) > maxNCNNText {
+		return nil, fmt.Errorf("%d bytes of text; expected at most %d", len(data), maxNCNNText)
+	}
 	if bytes.IndexByte(data[:min(len(data), 4096)], 0) >= 0 {
 		return nil, errors.New("a binary .param file; expected ncnn's text form")
 	}
@@ -60,6 +70,9 @@ func parseParam(data []byte) ([]*ncnnLayer, error) {
 	lines = lines[2:]
 	if counts[0] != strconv.Itoa(len(lines)) {
 		return nil, fmt.Errorf("%d layers; expected %.20s, as line 2 says", len(lines), counts[0])
+	}
+	if len(lines) > maxNCNNLayers {
+		return nil, fmt.Errorf("%d layers; expected at most %d", len(lines), maxNCNNLayers)
 	}
 	layers := make([]*ncnnLayer, len(lines))
 	made := map[string]bool{}
@@ -92,7 +105,7 @@ func parseLayer(f []string) (*ncnnLayer, error) {
 	in, err1 := strconv.Atoi(f[2])
 	out, err2 := strconv.Atoi(f[3])
 	f = f[4:]
-	if err1 != nil || err2 != nil || in < 0 || out < 0 || in > len(f) || out > len(f)-in {
+	if err1 != nil || err2 != nil || in < 0 || out < 0 || in > min(len(f), maxNCNNBlobs) || out > min(len(f)-in, maxNCNNBlobs) {
 		return nil, fmt.Errorf("%s: the numbers of inputs and outputs do not fit the line", l)
 	}
 	l.bottoms, l.tops = f[:in], f[in:in+out]

@@ -11,14 +11,22 @@ import (
 type ncnnWalk struct {
 	layers    []*ncnnLayer
 	consumers map[string][]*ncnnLayer // by blob, through Split
+	sources   map[string]string       // of the outputs of Split
 	err       error
 }
 
 func newNCNNWalk(layers []*ncnnLayer) *ncnnWalk {
-	w := &ncnnWalk{layers: layers, consumers: map[string][]*ncnnLayer{}}
+	w := &ncnnWalk{layers: layers, consumers: map[string][]*ncnnLayer{}, sources: map[string]string{}}
+	for _, l := range layers {
+		if l.passes() {
+			for _, t := range l.tops {
+				w.sources[t] = w.source(l.bottoms[0])
+			}
+		}
+	}
 	for i := len(layers) - 1; i >= 0; i-- { // a layer's consumers come after it
 		l := layers[i]
-		if l.typ == "Split" || l.typ == "Noop" || l.typ == "Dropout" {
+		if l.passes() {
 			for _, t := range l.tops {
 				w.reads(l.bottoms, w.consumers[t]...)
 			}
@@ -30,6 +38,11 @@ func newNCNNWalk(layers []*ncnnLayer) *ncnnWalk {
 		slices.Reverse(w.consumers[blob])
 	}
 	return w
+}
+
+// passes says whether the layer's outputs are its one input.
+func (l *ncnnLayer) passes() bool {
+	return len(l.bottoms) == 1 && (l.typ == "Split" || l.typ == "Noop" || l.typ == "Dropout")
 }
 
 func (w *ncnnWalk) reads(blobs []string, by ...*ncnnLayer) {
@@ -193,12 +206,10 @@ func (w *ncnnWalk) joined(a, b string) string {
 	return l.tops[0]
 }
 
-// source is the blob that a chain of Split layers began with.
+// source is the blob that a chain of Split and like layers began with.
 func (w *ncnnWalk) source(blob string) string {
-	for _, l := range w.layers {
-		if l.typ == "Split" && slices.Contains(l.tops, blob) && len(l.bottoms) == 1 {
-			return w.source(l.bottoms[0])
-		}
+	if from, ok := w.sources[blob]; ok {
+		return from
 	}
 	return blob
 }

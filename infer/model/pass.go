@@ -1,90 +1,155 @@
 package model
 
-import "fmt"
+import "slices"
 
-// splitWidth is the least width in cells for which splitDepthwise5x5 pays: OpenCV 4.6 takes its fast path for 3x3 kernels
-// from an input width of 18 on. Measured there on one thread, 72 channels: a quarter to a half of the time from 16 cells
-// on (22x22, 20x11, 40x12), two to three times as long below (11x11, 12x40).
-const splitWidth = 16
+// OpenCV before 4.7 has a fast path for depthwise convolutions, but only for 3x3 kernels with at most one cell of padding
+// on an input of at least 16 cells and the kernel's reach (its dilation included). Measured with 4.6 on one thread, 72
+// channels: a 5x5 kernel takes 0.51 ms on 22x22 cells and a fast 3x3 one 0.03; on 11x11 a 5x5 0.14, a 3x3 slow 0.11 and,
+// widened to 18 cells, fast 0.02.
+const (
+	fastWidth  = 16 // without the kernel's reach
+	leastWidth = 8  // cells; on narrower planes it is not worth the padding
+)
 
-// splitDepthwise5x5 replaces 5x5 depthwise convolutions on wide planes by four 3x3 ones, for engines with a fast path
-// for 3x3 alone (OpenCV before 4.7). A 5x5 kernel is the sum of four 3x3 kernels centred one cell off its centre, the
-// taps where they overlap given to one of them: each works on its own window of the padded plane.
-func splitDepthwise5x5(g *Graph) error {
+// fastDepthwise rewrites depthwise convolutions so that they take that path. A 5x5 kernel becomes the sum of four dilated
+// 3x3 ones, planes that are too narrow are widened with zeros and cut again. The numbers stay the same.
+func fastDepthwise(g *Graph) error {
 	shapes, err := InferShapes(g)
 	if err != nil {
 		return err
 	}
 	b := &builder{&Graph{Inits: g.Inits}}
-	for _, n := range g.Nodes {
-		w := splittable(g, &n, shapes)
-		if w == nil {
-			b.g.Nodes = append(b.g.Nodes, n)
+	for i := 0; i < len(g.Nodes); i++ {
+		n := &g.Nodes[i]
+		d := depthwiseOf(g, n, shapes)
+		if d == nil {
+			b.g.Nodes = append(b.g.Nodes, *n)
 			continue
 		}
-		b.split5x5(&n, w, shapes[n.Outputs[0]])
+		if i+1 < len(g.Nodes) && d.takeRelu(&g.Nodes[i+1]) {
+			i++
+		}
+		d.write(b)
 	}
 	g.Nodes, g.Inits, g.index = b.g.Nodes, b.g.Inits, b.g.index
 	dropUnused(g)
 	return nil
 }
 
-// splittable returns the node's kernel if it is a 5x5 depthwise convolution worth splitting.
-func splittable(g *Graph, n *Node, shapes map[string]Shape) *Tensor {
+// depthwise is a depthwise convolution that is worth rewriting.
+type depthwise struct {
+	*Node
+	w      *Tensor
+	k      int // kernel size: 3 or 5
+	stride int
+	in     int // width of the input in cells
+	out    int // of the output
+	widen  int // cells to add on the right
+	relu   *Node
+}
+
+func depthwiseOf(g *Graph, n *Node, shapes map[string]Shape) *depthwise {
 	if n.Op != "Conv" || len(n.Inputs) < 2 {
 		return nil
 	}
-	w, y := g.Init(n.Inputs[1]), shapes[n.Outputs[0]]
-	if w == nil || len(w.Dims) != 4 || w.Dims[1] != 1 || w.Dims[2] != 5 || w.Dims[3] != 5 || n.Int("group", 1) != w.Dims[0] {
+	w, x, y := g.Init(n.Inputs[1]), shapes[n.Inputs[0]], shapes[n.Outputs[0]]
+	if w == nil || len(w.Dims) != 4 || w.Dims[1] != 1 || n.Int("group", 1) != w.Dims[0] || w.Dims[2] != w.Dims[3] {
 		return nil
 	}
-	if !allEqual(n.Ints("pads"), 2) || !allEqual(n.Ints("strides", 1, 1), 1) || !allEqual(n.Ints("dilations", 1, 1), 1) {
+	d := &depthwise{Node: n, w: w, k: w.Dims[2], in: x[3], out: y[3], stride: n.Ints("strides", 1, 1)[0]}
+	if !allEqual(n.Ints("pads"), d.k/2) || !allEqual(n.Ints("dilations", 1, 1), 1) || !allEqual(n.Ints("strides", 1, 1), d.stride) {
 		return nil
 	}
-	if len(y) != 4 || y[3] < splitWidth {
+	switch {
+	case d.in < leastWidth:
+		return nil
+	case d.k == 3:
+		d.widen = fastWidth + 2 - d.in
+		if d.widen <= 0 {
+			return nil
+		}
+	case d.k == 5 && d.stride == 1:
+		d.widen = max(fastWidth+4-(d.in+2), 0) // one cell on either side is added anyway
+	default:
 		return nil
 	}
-	return w
+	return d
 }
 
 func allEqual(s []int, v int) bool {
-	for _, x := range s {
-		if x != v {
-			return false
-		}
-	}
-	return len(s) > 0
+	return len(s) > 0 && !slices.ContainsFunc(s, func(x int) bool { return x != v })
 }
 
-func (b *builder) split5x5(n *Node, w *Tensor, y Shape) {
-	name := n.Outputs[0]
-	padded := b.node("Pad", name+".padded", []Attr{attrString("mode", "constant")}, n.Inputs[0], b.ints(0, 0, 2, 2, 0, 0, 2, 2))
-	attrs := convAttrs(&conv{k: 3, stride: 1, groups: w.Dims[0]}, 0)
+// takeRelu makes the node part of d if it is d's activation: it then stands before the cut, where engines fuse it.
+func (d *depthwise) takeRelu(n *Node) bool {
+	if n.Op != "Relu" || n.Inputs[0] != d.Outputs[0] {
+		return false
+	}
+	d.relu = n
+	return true
+}
+
+// write adds the nodes that stand for d; the last has the name of the value that d's consumers read.
+func (d *depthwise) write(b *builder) {
+	last := d.Outputs[0]
+	if d.relu != nil {
+		last = d.relu.Outputs[0]
+	}
+	name := d.Outputs[0] // of the sum or the convolution
+	if d.widen > 0 && d.relu == nil {
+		name += ".wide"
+	}
+	y := d.convs(b, name)
+	if d.relu != nil {
+		name = last
+		if d.widen > 0 {
+			name += ".wide"
+		}
+		y = b.node("Relu", name, nil, y)
+	}
+	if d.widen > 0 {
+		b.node("Slice", last, nil, y, b.ints(0), b.ints(d.out), b.ints(3))
+	}
+}
+
+func (d *depthwise) convs(b *builder, name string) string {
+	if d.k == 3 {
+		x := d.pad(b, 0)
+		return b.node("Conv", name, d.Attrs, append([]string{x}, d.Inputs[1:]...)...)
+	}
+	x := d.pad(b, 1)
 	var parts []string
-	for i := range 4 {
-		dy, dx := i/2*2, i%2*2
-		part := fmt.Sprintf("%s.%d%d", name, dy, dx)
-		window := b.node("Slice", part+".window", nil, padded, b.ints(dy, dx), b.ints(dy+y[2]+2, dx+y[3]+2), b.ints(2, 3))
-		k := &Tensor{Name: fmt.Sprintf("%s.%d%d", w.Name, dy, dx), Type: Float32, Dims: Shape{w.Dims[0], 1, 3, 3}, F32: quarterKernels(w.F32, dy, dx)}
+	for i, dil := range [4][2]int{{2, 2}, {1, 2}, {2, 1}, {1, 1}} {
+		part := name + [4]string{".even", ".rows", ".columns", ".odd"}[i]
+		k := &Tensor{Name: part + ".weight", Type: Float32, Dims: Shape{d.w.Dims[0], 1, 3, 3}, F32: dilatedPart(d.w.F32, dil[0], dil[1])}
 		b.g.addInit(k)
-		inputs := []string{window, k.Name}
+		inputs := []string{x, k.Name}
 		if i == 0 { // one part carries the bias
-			inputs = append(inputs, n.Inputs[2:]...)
+			inputs = append(inputs, d.Inputs[2:]...)
 		}
-		parts = append(parts, b.node("Conv", part, attrs, inputs...))
+		parts = append(parts, b.node("Conv", part, []Attr{
+			attrInts("dilations", dil[0], dil[1]), attrInt("group", d.w.Dims[0]), attrInts("kernel_shape", 3, 3),
+			attrInts("pads", dil[0]-1, dil[1]-1, dil[0]-1, dil[1]-1), attrInts("strides", 1, 1),
+		}, inputs...))
 	}
-	b.node("Sum", name, nil, parts...)
+	return b.node("Sum", name, nil, parts...)
 }
 
-// quarterKernels takes the 3x3 kernels at row dy and column dx out of 5x5 ones. The middle row and column belong to the
-// parts at 0.
-func quarterKernels(w []float32, dy, dx int) []float32 {
+// pad adds border zeros on every side of d's input, and those that make it wide enough.
+func (d *depthwise) pad(b *builder, border int) string {
+	return b.node("Pad", d.Outputs[0]+".padded", []Attr{attrString("mode", "constant")},
+		d.Inputs[0], b.ints(0, 0, border, border, 0, 0, border, border+d.widen))
+}
+
+// dilatedPart takes a 3x3 kernel of the given dilations (1 or 2) out of the middle of each 5x5 one. Dilation 2 takes the
+// even rows or columns and dilation 1 the odd ones, so that each tap belongs to one of the four parts.
+func dilatedPart(w []float32, dy, dx int) []float32 {
 	out := make([]float32, 0, len(w)/25*9)
 	for ; len(w) > 0; w = w[25:] {
-		for r := dy; r < dy+3; r++ {
-			for c := dx; c < dx+3; c++ {
-				v := w[r*5+c]
-				if dy == 2 && r == 2 || dx == 2 && c == 2 {
+		for r := -1; r <= 1; r++ {
+			for c := -1; c <= 1; c++ {
+				v := w[(2+r*dy)*5+2+c*dx]
+				if dy == 1 && r == 0 || dx == 1 && c == 0 {
 					v = 0
 				}
 				out = append(out, v)
