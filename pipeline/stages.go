@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/pprof"
 	"sync"
 )
 
@@ -43,9 +44,11 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			if err := s.work(inner); err != nil && err != io.EOF {
-				fail(&stageError{s.name, err}) // without effect if the end has come already
-			}
+			pprof.Do(inner, pprof.Labels("stage", s.name), func(ctx context.Context) { // CPU profiles tell stages apart
+				if err := s.work(ctx); err != nil && err != io.EOF {
+					fail(&stageError{s.name, err}) // without effect if the end has come already
+				}
+			})
 		}()
 	}
 	wg.Wait()
