@@ -5,7 +5,7 @@ set -euo pipefail
 root=${TRIXIE_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/yfv2d/trixie}
 [ "$(id -u)" -eq 0 ] || { echo "yfv2d: test-trixie needs root for chroot: sudo make test-trixie" >&2; exit 1; }
 
-mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
+mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
 	sed -nE 's/^URIs: *([^ ]*debian\/?)( .*)?$/\1/p; s/^deb (\[[^]]*\] )?([^ ]*debian\/?) .*/\2/p' | head -n 1)
 [ -n "$mirror" ] || { echo "yfv2d: no Debian mirror found in this machine's apt sources" >&2; exit 1; }
 
