@@ -51,7 +51,7 @@ the next frame and leaves a video that plays.`,
 			return d.all(c.Context(), expand(args), out)
 		},
 	}
-	c.Flags().StringVarP(&out, "out", "o", "", "write annotated pictures and videos to this `file or folder`")
+	c.Flags().StringVarP(&out, "out", "o", "", "write annotated pictures and videos to `PATH`, a file or a folder")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line for each picture or frame")
 	c.Flags().BoolVar(&tracked, "track", false, "follow the objects of a video and give them identities")
 	mf.add(c)

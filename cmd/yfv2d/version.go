@@ -10,6 +10,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"yfv2d"
+	"yfv2d/infer/model"
 )
 
 // Set by the linker (-X main.version=... -X main.commit=...); empty in a plain go build.
@@ -32,7 +33,7 @@ type versionInfo struct {
 func currentVersion() versionInfo {
 	v := versionInfo{
 		Version: version, Commit: commit, Go: runtime.Version(), OpenCV: gocv.OpenCVVersion(),
-		OS: runtime.GOOS, Arch: runtime.GOARCH, Engine: engineName, Model: builtinName,
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Engine: engineName, Model: builtinName(),
 	}
 	if v.Version == "" {
 		v.Version = yfv2d.Version()
@@ -57,11 +58,17 @@ func builtFrom() string {
 	return ""
 }
 
-// What the program runs networks with, and which it carries inside.
-const (
-	engineName  = "opencv-dnn"
-	builtinName = "yolo-fastestv2-bundled"
-)
+// engineName is what the program runs networks with.
+const engineName = "opencv-dnn"
+
+// builtinName is the name of the model that the program carries inside.
+func builtinName() string {
+	m, err := model.Builtin()
+	if err != nil {
+		return "damaged: " + err.Error() // the build was tampered with; the version can still be told
+	}
+	return m.Name
+}
 
 func newVersionCmd() *cobra.Command {
 	var verbose, asJSON bool
