@@ -186,7 +186,7 @@ func (m *Model) PlainONNX(size image.Point) ([]byte, error) {
 }
 
 // ONNX is a complete ONNX file of the network for an input size, in the form that runs fastest in OpenCV 4.6 on amd64:
-// Graph with 5x5 depthwise convolutions split where that pays.
+// Graph with depthwise convolutions rewritten for its fast path.
 func (m *Model) ONNX(size image.Point) ([]byte, error) {
 	g, err := m.Graph(size)
 	if err != nil {

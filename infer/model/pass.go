@@ -69,7 +69,7 @@ func depthwiseOf(g *Graph, n *Node, shapes map[string]Shape) *depthwise {
 			return nil
 		}
 	case d.k == 5 && d.stride == 1:
-		d.widen = max(fastWidth+4-(d.in+2), 0) // one cell on either side is added anyway
+		d.widen = max(fastWidth+2-d.in, 0)
 	default:
 		return nil
 	}
@@ -114,31 +114,32 @@ func (d *depthwise) write(b *builder) {
 
 func (d *depthwise) convs(b *builder, name string) string {
 	if d.k == 3 {
-		x := d.pad(b, 0)
+		x := d.pad(b, ".padded", 0, 0)
 		return b.node("Conv", name, d.Attrs, append([]string{x}, d.Inputs[1:]...)...)
 	}
-	x := d.pad(b, 1)
-	var parts []string
-	for i, dil := range [4][2]int{{2, 2}, {1, 2}, {2, 1}, {1, 1}} {
-		part := name + [4]string{".even", ".rows", ".columns", ".odd"}[i]
-		k := &Tensor{Name: part + ".weight", Type: Float32, Dims: Shape{d.w.Dims[0], 1, 3, 3}, F32: dilatedPart(d.w.F32, dil[0], dil[1])}
-		b.g.addInit(k)
-		inputs := []string{x, k.Name}
-		if i == 0 { // one part carries the bias
-			inputs = append(inputs, d.Inputs[2:]...)
-		}
-		parts = append(parts, b.node("Conv", part, []Attr{
-			attrInts("dilations", dil[0], dil[1]), attrInt("group", d.w.Dims[0]), attrInts("kernel_shape", 3, 3),
-			attrInts("pads", dil[0]-1, dil[1]-1, dil[0]-1, dil[1]-1), attrInts("strides", 1, 1),
-		}, inputs...))
-	}
-	return b.node("Sum", name, nil, parts...)
+	// The fast path takes padding to be as wide as the dilation; at most one cell is possible, the rest is added here.
+	wide, narrow := d.pad(b, ".padded", 1, 2), d.pad(b, ".rows", 1, 0)
+	return b.node("Sum", name, nil,
+		d.part(b, name+".22", wide, 2, 2, 0, d.Inputs[2:]), // one part carries the bias
+		d.part(b, name+".12", wide, 1, 2, 0, nil),
+		d.part(b, name+".21", narrow, 2, 1, 1, nil),
+		d.part(b, name+".11", narrow, 1, 1, 1, nil))
 }
 
-// pad adds border zeros on every side of d's input, and those that make it wide enough.
-func (d *depthwise) pad(b *builder, border int) string {
-	return b.node("Pad", d.Outputs[0]+".padded", []Attr{attrString("mode", "constant")},
-		d.Inputs[0], b.ints(0, 0, border, border, 0, 0, border, border+d.widen))
+// part is the 3x3 convolution with those dilations, on an input that is padded by one row above and below.
+func (d *depthwise) part(b *builder, name, x string, dy, dx, padX int, bias []string) string {
+	k := &Tensor{Name: name + ".weight", Type: Float32, Dims: Shape{d.w.Dims[0], 1, 3, 3}, F32: dilatedPart(d.w.F32, dy, dx)}
+	b.g.addInit(k)
+	return b.node("Conv", name, []Attr{
+		attrInts("dilations", dy, dx), attrInt("group", d.w.Dims[0]), attrInts("kernel_shape", 3, 3),
+		attrInts("pads", dy-1, padX, dy-1, padX), attrInts("strides", 1, 1),
+	}, append([]string{x, k.Name}, bias...)...)
+}
+
+// pad adds zeros on d's input: rows above and below, columns on either side, and what makes it wide enough.
+func (d *depthwise) pad(b *builder, suffix string, rows, columns int) string {
+	return b.node("Pad", d.Outputs[0]+suffix, []Attr{attrString("mode", "constant")},
+		d.Inputs[0], b.ints(0, 0, rows, columns, 0, 0, rows, columns+d.widen))
 }
 
 // dilatedPart takes a 3x3 kernel of the given dilations (1 or 2) out of the middle of each 5x5 one. Dilation 2 takes the
