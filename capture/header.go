@@ -95,7 +95,7 @@ func bmpSize(data []byte) (image.Point, error) {
 }
 
 func webpSize(data []byte) (image.Point, error) {
-	if len(data) < 30 {
+	if len(data) < 32 {
 		return image.Point{}, errors.New("damaged WebP header")
 	}
 	le := binary.LittleEndian

@@ -155,7 +155,7 @@ func (r *Reopening) failed(ctx context.Context, err error) error {
 	if errors.As(err, &pic) && r.src != nil {
 		r.skipped++
 		if r.skipped == 1 {
-			r.log.Warn().Err(err).Msg("picture skipped; further ones are not logged")
+			r.log.Warn().Str("reason", Redact(err.Error())).Msg("picture skipped; further ones are not logged")
 		}
 		return nil
 	}

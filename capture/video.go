@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -28,13 +29,16 @@ const (
 // within a decode's time, so the caller's goroutine does the C call and checks ctx before it. OpenCV opens FFmpeg with as
 // many frame threads as there are cores, which gocv cannot change; for a file that is a start-up delay of some frames
 // and no measurable CPU time (640x480 H.264: the same with one, two and four threads).
+//
+// A change of the picture size in the middle of a file is not followed: OpenCV 4.6 goes on in the first size and may give
+// a stale picture, or fails, which is an error here.
 type video struct {
 	path    string
 	log     zerolog.Logger
-	cap     *gocv.VideoCapture // nil after Close
-	scratch gocv.Mat           // BGR as decoded
-	ahead   bool               // scratch holds a frame that was not handed out
-	base    time.Time          // At of the first frame
+	cap     handle    // nil after Close
+	scratch gocv.Mat  // BGR as decoded
+	ahead   bool      // scratch holds a frame that was not handed out
+	base    time.Time // At of the first frame
 	times   mediaClock
 	frames  int
 	total   float64 // frames that the container announces, 0 if it does not
@@ -42,9 +46,7 @@ type video struct {
 	done    bool
 }
 
-// openVideo opens a regular file and decodes its first frame, so that what cannot be read fails here. gocv turns C++
-// exceptions into an abort; cv::VideoCapture catches its own while opening, and what could throw later (a Mat too large
-// to allocate) is ruled out by the size limit.
+// openVideo opens a regular file and decodes its first frame, so that what cannot be read fails here.
 func openVideo(path string, opt Options) (pipeline.Source, error) {
 	if err := probe(path); err != nil {
 		return nil, err
@@ -53,24 +55,27 @@ func openVideo(path string, opt Options) (pipeline.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	vc, err := gocv.VideoCaptureFileWithAPI(abs, gocv.VideoCaptureFFmpeg)
+	vc, err := openHandle(abs)
 	if err != nil {
-		_ = vc.Close() // gocv gives it in any case
-		return nil, fmt.Errorf("%s is no video that this FFmpeg can read", path)
+		return nil, fmt.Errorf("%s is %w", path, err)
 	}
-	w, h := vc.Get(gocv.VideoCaptureFrameWidth), vc.Get(gocv.VideoCaptureFrameHeight)
+	w, h := vc.get(gocv.VideoCaptureFrameWidth), vc.get(gocv.VideoCaptureFrameHeight)
 	if w*h > maxVideoPixels {
-		_ = vc.Close()
+		vc.close()
 		return nil, fmt.Errorf("%s has pictures of %.0fx%.0f pixels: the limit is %d million in all", path, w, h, maxVideoPixels>>20)
 	}
 	v := &video{
 		path: path, log: opt.Log, cap: vc, scratch: gocv.NewMat(), base: opt.Clock.Now(),
-		times: newMediaClock(vc.Get(gocv.VideoCaptureFPS)), total: vc.Get(gocv.VideoCaptureFrameCount),
+		times: newMediaClock(vc.get(gocv.VideoCaptureFPS)), total: vc.get(gocv.VideoCaptureFrameCount),
 	}
-	if v.ahead = v.decode(); !v.ahead {
+	if err := vc.read(&v.scratch); err != nil {
 		_ = v.Close()
-		return nil, fmt.Errorf("%s holds no picture that this FFmpeg can decode", path)
+		if err == io.EOF {
+			err = errors.New("it holds no picture that this FFmpeg can decode")
+		}
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
+	v.ahead = true
 	return v, nil
 }
 
@@ -89,29 +94,40 @@ func probe(path string) error {
 	return nil
 }
 
-func (v *video) decode() bool { return v.cap.Read(&v.scratch) && !v.scratch.Empty() }
-
 // Name is the file's path.
 func (v *video) Name() string { return v.path }
 
 func (v *video) Read(ctx context.Context, f *pipeline.Frame) error {
-	if v.cap == nil {
+	if v.cap.p == nil {
 		return pipeline.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if v.done || (!v.ahead && !v.decode()) {
+	if err := v.decode(); err == io.EOF {
 		v.end()
 		return io.EOF
+	} else if err != nil {
+		return fmt.Errorf("frame %d of %s: %w", v.frames, v.path, err)
 	}
 	v.ahead = false
 	if err := v.convert(f); err != nil {
 		return fmt.Errorf("frame %d of %s: %w", v.frames, v.path, err)
 	}
-	f.At = v.base.Add(v.times.next(v.cap.Get(gocv.VideoCapturePosMsec)))
+	f.At = v.base.Add(v.times.next(v.cap.get(gocv.VideoCapturePosMsec)))
 	v.frames++
 	return nil
+}
+
+// decode makes scratch hold the next picture.
+func (v *video) decode() error {
+	if v.done {
+		return io.EOF
+	}
+	if v.ahead {
+		return nil
+	}
+	return v.cap.read(&v.scratch)
 }
 
 // convert brings the decoded picture into f as I420, without an odd last row or column.
@@ -141,15 +157,11 @@ func (v *video) end() {
 }
 
 func (v *video) Close() error {
-	if v.cap == nil {
+	if v.cap.p == nil {
 		return nil
 	}
-	err := v.cap.Close()
-	v.cap = nil
-	if e := v.scratch.Close(); err == nil {
-		err = e
-	}
-	return err
+	v.cap.close()
+	return v.scratch.Close()
 }
 
 // mediaClock turns a file's timestamps into media times that start at 0 and always increase. A step that is not
