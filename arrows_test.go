@@ -38,6 +38,7 @@ var places = map[string][]string{
 	"scripts/testsum":     {},
 	"scripts/benchdaemon": {},
 	"scripts/democlips":   {"yuv"},
+	"scripts/screenshot":  {},
 
 	// What only tests use: no line above may name these.
 	"capture/capturetest":     {"pipeline"},
@@ -63,6 +64,7 @@ var outside = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/yfv2d"},
 	"github.com/spf13/pflag":              {"cmd/yfv2d"},
 	"github.com/schollz/progressbar/v3":   {"cmd/yfv2d"},
+	"github.com/chromedp":                 {"scripts/screenshot"},
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},
