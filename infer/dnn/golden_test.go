@@ -59,12 +59,15 @@ func TestGoldens(t *testing.T) {
 	}
 	bin := ncnn[0][:len(ncnn[0])-len("param")] + "bin"
 	for _, row := range []struct {
-		name              string
-		files             []string
-		logit, box, score float64
+		name       string
+		files      []string
+		logit      float64
+		over       int     // how many logits of a picture's 57,475 may differ by more ...
+		worst      float64 // ... but none by more than this
+		box, score float64
 	}{
-		{"pth", pth[:1], 1e-3, 0.5, 1e-3},
-		{"ncnn", []string{ncnn[0], bin}, 0.06, 0.5, 5e-3}, // fp16 weights
+		{"pth", pth[:1], 1e-3, 0, 1e-3, 0.5, 1e-3},
+		{"ncnn", []string{ncnn[0], bin}, 0.05, 1, 0.06, 0.5, 5e-3}, // its weights are fp16, cut instead of rounded
 	} {
 		m, err := model.Import(model.ImportOptions{}, row.files...)
 		if err != nil {
@@ -80,7 +83,11 @@ func TestGoldens(t *testing.T) {
 			t.Run(row.name+"/"+filepath.Base(stem), func(t *testing.T) {
 				c, want, g := readGolden(t, stem)
 				heads := forward(t, e, c)
-				t.Logf("largest difference of a logit: %.2g", compareHeads(t, heads, want, row.logit))
+				worst, over := compareHeads(t, heads, want, row.logit)
+				t.Logf("largest difference of a logit: %.2g, %d above %g", worst, over, row.logit)
+				if over > row.over || !(worst <= row.worst) {
+					t.Errorf("%d logits differ by more than %g and one by %g; allowed are %d and %g", over, row.logit, worst, row.over, row.worst)
+				}
 				dets, err := dec.Decode(heads, c.Size, c.Letterbox)
 				if err != nil {
 					t.Fatal(err)
@@ -91,19 +98,19 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-func compareHeads(t *testing.T, got, want []float32, limit float64) float64 {
+func compareHeads(t *testing.T, got, want []float32, limit float64) (worst float64, over int) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d values, want %d", len(got), len(want))
 	}
-	worst := 0.0
 	for i := range got {
-		worst = math.Max(worst, math.Abs(float64(got[i]-want[i])))
+		d := math.Abs(float64(got[i] - want[i]))
+		if !(d <= limit) {
+			over++
+		}
+		worst = math.Max(worst, d)
 	}
-	if !(worst <= limit) {
-		t.Errorf("a logit differs by %g, allowed is %g", worst, limit)
-	}
-	return worst
+	return worst, over
 }
 
 func compareBoxes(t *testing.T, got []infer.Detection, g golden, box, score float64) {
