@@ -41,7 +41,7 @@ func TestDamagedNCNN(t *testing.T) {
 		{"bin of another network", withBin(append(bytes.Clone(bin), 1, 2, 3, 4)), "4 bytes more"},
 		{"int8 weights", withBin(flag), "kind 0x000d4b38"},
 		{"weight that is no number", withBin(nan), "no finite number"},
-		{"unknown layer", swap("Pooling", "Python"), "(Python) is of a type"},
+		{"unknown layer", swap("Pooling", "Python"), `("Python") is of a type`},
 		{"recurrent input", swap("1 1 b0 b1", "1 1 b9 b1"), "which no layer before it makes"},
 		{"blob made twice", swap("1 1 b0 b1", "1 1 b0 b0"), "a second time"},
 		{"short line", swap("Pooling", "Pooling\nx"), "layers; expected"},

@@ -56,6 +56,11 @@ func TestDamagedONNX(t *testing.T) {
 		{"score", meta(keyScore, "NaN"), `"NaN"`},
 		{"stock graph", stock, `weights "fpn.s2up"`},
 		{"other operator", edited(func(f *File) { f.Graph.Nodes[3].Op = "Evil" }), "was changed or damaged"},
+		{"long name with line breaks", edited(func(f *File) {
+			f.Graph.Nodes[0].Op, f.Graph.Nodes[0].Name = "Co\nnv\x1b[2J", strings.Repeat("\n", 10_000)
+			f.Graph.Nodes[0].Attrs = []Attr{{Name: strings.Repeat("\r", 10_000), Kind: AttrTensor, T: &Tensor{Type: Float32, Dims: Shape{2}}}}
+		}), `node 0 ("Co\nnv\x1b[2J"`},
+		{"many dimensions", edited(func(f *File) { f.Graph.Inputs[0].Dims = make(Shape, 100_000) }), "more than 16 dimensions"},
 		{"other wiring", edited(func(f *File) { f.Graph.Nodes[3].Inputs[0] = "input" }), "was changed or damaged"},
 		{"more nodes", edited(func(f *File) { f.Graph.Nodes = append(f.Graph.Nodes, f.Graph.Nodes[0]) }), "was changed or damaged"},
 		{"constant missing", edited(func(f *File) { f.Graph.Inits = f.Graph.Inits[1:] }), "missing"},

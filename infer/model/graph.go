@@ -124,7 +124,8 @@ func (n *Node) Str(name, def string) string {
 	return def
 }
 
-func (n *Node) String() string { return fmt.Sprintf("%s %q", n.Op, n.Name) }
+// String names the node. Names come from files: they are quoted and cut, so that an error stays one short line.
+func (n *Node) String() string { return fmt.Sprintf("%.40q %.60q", n.Op, n.Name) }
 
 // Graph is a network in ONNX's operators. Nodes stand in an order in which they can be run. Constants are shared
 // between graphs: treat their elements as read-only.

@@ -17,7 +17,7 @@ type ncnnLayer struct {
 	sigmoidActivity bool
 }
 
-func (l *ncnnLayer) String() string { return fmt.Sprintf("layer %.40q (%.40s)", l.name, l.typ) }
+func (l *ncnnLayer) String() string { return fmt.Sprintf("layer %.40q (%.40q)", l.name, l.typ) }
 
 // int is parameter id, or def.
 func (l *ncnnLayer) int(id, def int) (int, error) {
@@ -69,7 +69,7 @@ func parseParam(data []byte) ([]*ncnnLayer, error) {
 	}
 	lines = lines[2:]
 	if counts[0] != strconv.Itoa(len(lines)) {
-		return nil, fmt.Errorf("%d layers; expected %.20s, as line 2 says", len(lines), counts[0])
+		return nil, fmt.Errorf("%d layers; expected %.20q, as line 2 says", len(lines), counts[0])
 	}
 	if len(lines) > maxNCNNLayers {
 		return nil, fmt.Errorf("%d layers; expected at most %d", len(lines), maxNCNNLayers)

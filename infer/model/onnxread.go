@@ -96,7 +96,7 @@ func decodeGraph(b []byte) (*Graph, error) {
 		case 5:
 			t, err := decodeTensor(v.bytes)
 			if err != nil {
-				return fmt.Errorf("constant %q: %w", t.Name, err)
+				return fmt.Errorf("constant %.60q: %w", t.Name, err)
 			}
 			g.Inits = append(g.Inits, t)
 		case 11:
@@ -141,7 +141,7 @@ func decodeNode(b []byte) (n Node, err error) {
 		case 5:
 			a, err := decodeAttr(v.bytes)
 			if err != nil {
-				return fmt.Errorf("attribute %q: %w", a.Name, err)
+				return fmt.Errorf("attribute %.60q: %w", a.Name, err)
 			}
 			n.Attrs = append(n.Attrs, a)
 		case 7:
@@ -203,7 +203,7 @@ func decodeValue(b []byte) (v Value, err error) {
 		case 2:
 			return fields(f.bytes, func(num protowire.Number, f field) error {
 				if num != 1 {
-					return fmt.Errorf("value %q is not a tensor", v.Name)
+					return fmt.Errorf("value %.60q is not a tensor", v.Name)
 				}
 				return v.decodeTensorType(f.bytes)
 			})
@@ -225,7 +225,9 @@ func (v *Value) decodeTensorType(b []byte) error {
 					return nil
 				}
 				d, err := decodeDim(f.bytes)
-				v.Dims = append(v.Dims, d)
+				if v.Dims = append(v.Dims, d); len(v.Dims) > maxRank {
+					err = fmt.Errorf("value %.60q has more than %d dimensions", v.Name, maxRank)
+				}
 				return err
 			})
 		}

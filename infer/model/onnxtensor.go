@@ -9,6 +9,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+// maxRank bounds the dimensions of tensors and the values that errors print.
+const maxRank = 16
+
 // decodeTensor reads a TensorProto. The returned tensor is never nil, so that an error can name it.
 func decodeTensor(b []byte) (*Tensor, error) {
 	t := &Tensor{Dims: Shape{}}
@@ -24,6 +27,9 @@ func decodeTensor(b []byte) (*Tensor, error) {
 					return fmt.Errorf("dimension %d is out of range", d)
 				}
 				t.Dims = append(t.Dims, int(d))
+			}
+			if len(t.Dims) > maxRank {
+				return fmt.Errorf("more than %d dimensions", maxRank)
 			}
 		case 2:
 			t.Type = DType(v.varint)

@@ -246,7 +246,7 @@ func (rebuildParameter) Call(args ...any) (any, error) {
 
 func intTuple(v any) ([]int, bool) {
 	t, ok := v.(*types.Tuple)
-	if !ok {
+	if !ok || t.Len() > maxRank {
 		return nil, false
 	}
 	out := make([]int, t.Len())

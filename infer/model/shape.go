@@ -29,7 +29,7 @@ func InferShapes(g *Graph) (map[string]Shape, error) {
 	}
 	for _, v := range g.Inputs {
 		if _, err := v.Dims.Elems(math.MaxInt32); err != nil {
-			return nil, fmt.Errorf("input %q: %w", v.Name, err)
+			return nil, fmt.Errorf("input %.60q: %w", v.Name, err)
 		}
 		s.shapes[v.Name] = v.Dims
 	}
@@ -41,7 +41,7 @@ func InferShapes(g *Graph) (map[string]Shape, error) {
 	}
 	for _, v := range g.Outputs {
 		if s.shapes[v.Name] == nil {
-			return nil, fmt.Errorf("no node makes the output %q", v.Name)
+			return nil, fmt.Errorf("no node makes the output %.60q", v.Name)
 		}
 	}
 	return s.shapes, nil
@@ -50,14 +50,14 @@ func InferShapes(g *Graph) (map[string]Shape, error) {
 func (s *shaper) infer(n *Node) error {
 	op := inferOps[n.Op]
 	if op == nil || n.Domain != "" {
-		return fmt.Errorf("operator %q is not supported", joinDomain(n.Domain, n.Op))
+		return fmt.Errorf("operator %.60q is not supported", joinDomain(n.Domain, n.Op))
 	}
 	if len(n.Inputs) == 0 {
 		return fmt.Errorf("it has no input")
 	}
 	for _, in := range n.Inputs {
 		if in != "" && s.shapes[in] == nil {
-			return fmt.Errorf("its input %q is made by no node before it", in)
+			return fmt.Errorf("its input %.60q is made by no node before it", in)
 		}
 	}
 	out, err := op(s, n)
@@ -90,7 +90,7 @@ func (s *shaper) in(n *Node, i, rank int) (Shape, error) {
 	}
 	x := s.shapes[n.Inputs[i]]
 	if len(x) < rank {
-		return nil, fmt.Errorf("input %q has shape %v; expected at least %d dimensions", n.Inputs[i], []int(x), rank)
+		return nil, fmt.Errorf("input %.60q has shape %v; expected at least %d dimensions", n.Inputs[i], []int(x), rank)
 	}
 	return x, nil
 }
@@ -102,7 +102,7 @@ func (s *shaper) ints(n *Node, i int) ([]int64, error) {
 	}
 	t := s.g.Init(n.Inputs[i])
 	if t == nil || t.Type != Int64 {
-		return nil, fmt.Errorf("input %q is not a constant list of integers", n.Inputs[i])
+		return nil, fmt.Errorf("input %.60q is not a constant list of integers", n.Inputs[i])
 	}
 	return t.I64, nil
 }

@@ -137,6 +137,9 @@ func inferReshape(s *shaper, n *Node) ([]Shape, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(want) > maxRank {
+		return nil, fmt.Errorf("cannot reshape to %d dimensions", len(want))
+	}
 	x := s.shapes[n.Inputs[0]]
 	total, err := x.Elems(math.MaxInt32)
 	if err != nil {
@@ -174,7 +177,7 @@ func inferTranspose(s *shaper, n *Node) ([]Shape, error) {
 	out := make(Shape, len(x))
 	seen := make([]bool, len(x))
 	if len(perm) != len(x) {
-		return nil, fmt.Errorf("permutation %v does not fit %d dimensions", perm, len(x))
+		return nil, fmt.Errorf("a permutation of %d does not fit %d dimensions", len(perm), len(x))
 	}
 	for i, p := range perm {
 		if p < 0 || p >= len(x) || seen[p] {
