@@ -12,7 +12,8 @@ const (
 )
 
 // fastDepthwise rewrites depthwise convolutions so that they take that path. A 5x5 kernel becomes the sum of four dilated
-// 3x3 ones, planes that are too narrow are widened with zeros and cut again. The numbers stay the same.
+// 3x3 ones, planes that are too narrow are widened with zeros and cut again. The numbers stay the same. On planes of one
+// row the path reads past the end (up to 4.11 at least): there the zeros above and below are added beforehand.
 func fastDepthwise(g *Graph) error {
 	shapes, err := InferShapes(g)
 	if err != nil {
@@ -42,9 +43,10 @@ type depthwise struct {
 	w      *Tensor
 	k      int // kernel size: 3 or 5
 	stride int
-	in     int // width of the input in cells
-	out    int // of the output
-	widen  int // cells to add on the right
+	in     int  // width of the input in cells
+	out    int  // of the output
+	widen  int  // cells to add on the right
+	flat   bool // the input is a single row
 	relu   *Node
 }
 
@@ -56,7 +58,7 @@ func depthwiseOf(g *Graph, n *Node, shapes map[string]Shape) *depthwise {
 	if w == nil || len(w.Dims) != 4 || w.Dims[1] != 1 || n.Int("group", 1) != w.Dims[0] || w.Dims[2] != w.Dims[3] {
 		return nil
 	}
-	d := &depthwise{Node: n, w: w, k: w.Dims[2], in: x[3], out: y[3], stride: n.Ints("strides", 1, 1)[0]}
+	d := &depthwise{Node: n, w: w, k: w.Dims[2], in: x[3], out: y[3], flat: x[2] == 1, stride: n.Ints("strides", 1, 1)[0]}
 	if !allEqual(n.Ints("pads"), d.k/2) || !allEqual(n.Ints("dilations", 1, 1), 1) || !allEqual(n.Ints("strides", 1, 1), d.stride) {
 		return nil
 	}
@@ -64,11 +66,11 @@ func depthwiseOf(g *Graph, n *Node, shapes map[string]Shape) *depthwise {
 	case d.in < leastWidth:
 		return nil
 	case d.k == 3:
-		d.widen = fastWidth + 2 - d.in
-		if d.widen <= 0 {
+		d.widen = max(fastWidth+2-d.in, 0)
+		if d.widen == 0 && !d.flat {
 			return nil
 		}
-	case d.k == 5 && d.stride == 1:
+	case d.k == 5 && d.stride == 1 && !d.flat:
 		d.widen = max(fastWidth+2-d.in, 0)
 	default:
 		return nil
@@ -114,8 +116,13 @@ func (d *depthwise) write(b *builder) {
 
 func (d *depthwise) convs(b *builder, name string) string {
 	if d.k == 3 {
-		x := d.pad(b, ".padded", 0, 0)
-		return b.node("Conv", name, d.Attrs, append([]string{x}, d.Inputs[1:]...)...)
+		rows := 0
+		if d.flat {
+			rows = 1
+		}
+		attrs := convAttrs(&conv{k: 3, stride: d.stride, groups: d.w.Dims[0]}, 1)
+		attrs[3] = attrInts("pads", 1-rows, 1, 1-rows, 1)
+		return b.node("Conv", name, attrs, append([]string{d.pad(b, ".padded", rows, 0)}, d.Inputs[1:]...)...)
 	}
 	// The fast path takes padding to be as wide as the dilation; at most one cell is possible, the rest is added here.
 	wide, narrow := d.pad(b, ".padded", 1, 2), d.pad(b, ".rows", 1, 0)

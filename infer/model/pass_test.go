@@ -29,6 +29,11 @@ func TestFastDepthwise(t *testing.T) {
 		{5, 1, true, image.Pt(11, 11), 9},
 		{5, 1, false, image.Pt(8, 20), 8},
 		{5, 1, true, image.Pt(7, 20), 2},
+		{3, 1, true, image.Pt(20, 1), 3},  // a single row: pad above and below
+		{3, 1, false, image.Pt(10, 1), 3}, // and widen
+		{3, 2, false, image.Pt(20, 1), 2},
+		{5, 1, true, image.Pt(20, 1), 2}, // left alone
+		{5, 1, true, image.Pt(20, 2), 8},
 		{5, 2, true, image.Pt(22, 22), 2}, // no such thing in the network: left alone
 	}
 	for _, row := range rows {
