@@ -130,8 +130,8 @@ func pnmSize(data []byte) (image.Point, error) {
 			at++
 		}
 		start := at
-		for at < len(data) && data[at] >= '0' && data[at] <= '9' && at-start < 9 {
-			n[i] = n[i]*10 + int(data[at]-'0')
+		for at < len(data) && data[at] >= '0' && data[at] <= '9' {
+			n[i] = min(n[i]*10+int(data[at]-'0'), 1<<30) // far above any limit
 			at++
 		}
 		if at == start {

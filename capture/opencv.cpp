@@ -1,8 +1,9 @@
 #include "opencv.h"
 
-#include <new>
+#include <climits>
 
 #include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
 #include <opencv2/videoio.hpp>
 
 void yfv_opencv_quiet(void) {
@@ -39,3 +40,17 @@ double yfv_video_get(void *video, int prop) {
 }
 
 void yfv_video_close(void *video) { delete static_cast<cv::VideoCapture *>(video); }
+
+int yfv_picture_decode(void *mat, const void *data, size_t len) {
+	if (len == 0 || len > INT_MAX) {
+		return 0;
+	}
+	try {
+		cv::Mat *m = static_cast<cv::Mat *>(mat);
+		const cv::Mat bytes(1, static_cast<int>(len), CV_8UC1, const_cast<void *>(data));
+		cv::imdecode(bytes, cv::IMREAD_COLOR, m);
+		return m->empty() ? 0 : 1;
+	} catch (...) {
+		return 0;
+	}
+}

@@ -71,3 +71,11 @@ func (h *handle) close() {
 	C.yfv_video_close(h.p)
 	h.p = nil
 }
+
+// decodeInto decodes a coded picture into m as 8-bit BGR, turned upright by its EXIF.
+func decodeInto(m *gocv.Mat, data []byte) error {
+	if len(data) == 0 || C.yfv_picture_decode(unsafe.Pointer(m.Ptr()), unsafe.Pointer(&data[0]), C.size_t(len(data))) == 0 {
+		return errors.New("the picture is damaged or cut short")
+	}
+	return nil
+}

@@ -118,8 +118,8 @@ func (p *pictures) Close() error {
 	return nil
 }
 
-// readPicture decodes a file into f. OpenCV gets only bytes whose header was understood first: it would abort the
-// program at absurd sizes.
+// readPicture decodes a file into f. OpenCV gets only bytes whose header was understood first, so that absurd sizes take
+// no memory.
 func readPicture(path string, f *pipeline.Frame) error {
 	data, err := readBounded(path, maxPictureBytes)
 	if err != nil {
@@ -137,13 +137,10 @@ func decodePicture(data []byte, f *pipeline.Frame) error {
 	if size.X <= 0 || size.Y <= 0 || size.X > maxPicturePixels/size.Y {
 		return fmt.Errorf("%dx%d pixels: the limit is %d million in all", size.X, size.Y, maxPicturePixels>>20)
 	}
-	m, err := gocv.IMDecode(data, gocv.IMReadColor)
-	if err != nil {
-		return err
-	}
+	m := gocv.NewMat()
 	defer m.Close()
-	if m.Empty() {
-		return errors.New("the picture is damaged or cut short")
+	if err := decodeInto(&m, data); err != nil {
+		return err
 	}
 	pix, err := m.DataPtrUint8()
 	if err != nil {
