@@ -11,7 +11,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// FuzzOffer sends offers through the whole endpoint, pion included; nothing may panic, hang or be left over.
+// FuzzOffer sends offers through the whole endpoint, pion included; nothing may panic, hang or be left over. What pion's
+// goroutines run differs from time to time, so that the fuzzer minimizes in vain: run it with -fuzzminimizetime=10x.
 func FuzzOffer(f *testing.F) {
 	offer, err := os.ReadFile("testdata/offers/chromium.sdp")
 	if err != nil {
