@@ -134,6 +134,11 @@ export class Player {
     if (!session) throw new Error(reasonOf(text) || `The server answered ${response.status}`);
     this.session = session;
     await pc.setRemoteDescription({ type: 'answer', sdp: text });
+    const transport = pc.getReceivers()[0]?.transport;
+    transport?.addEventListener('statechange', () => {
+      // The server says goodbye by DTLS; the connection's own state tells only seconds later.
+      if (pc === this.pc && transport.state === 'closed') this.#lost('The server ended the connection');
+    });
   }
 
   #lost(reason) {
