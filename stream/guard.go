@@ -231,7 +231,7 @@ func hostName(s string) (string, bool) {
 		return addr.Unmap().WithZone("").String(), true
 	}
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if host == "" || strings.HasPrefix(host, ".") || strings.Contains(host, "..") {
+	if host == "" || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, "..") {
 		return "", false
 	}
 	for _, c := range []byte(host) {
