@@ -37,14 +37,19 @@ func paint(f *pipeline.Frame, n int) {
 	s := f.Size()
 	y, u, v := f.Planes()
 	cx, cy, r := (n*5)%s.X, s.Y/2, s.Y/6
+	wave := make([]int, s.X)
+	for i := range wave {
+		wave[i] = int(50 * math.Sin(float64(i+n)/17))
+	}
 	for j := range s.Y {
-		for i := range s.X {
-			x := i + n
-			p := 110 + 50*math.Sin(float64(x)/17)*math.Cos(float64(j)/13) + float64((x*7+j*3)%11)
+		row, swell := y[j*s.X:(j+1)*s.X], int(64*math.Cos(float64(j)/13))
+		for i := range row {
+			row[i] = byte(110 + wave[i]*swell/64 + ((i+n)*7+j*3)%11)
+		}
+		for i := max(cx-r, 0); i < min(cx+r, s.X); i++ {
 			if dx, dy := i-cx, j-cy; dx*dx+dy*dy < r*r {
-				p = 210
+				row[i] = 210
 			}
-			y[j*s.X+i] = byte(p)
 		}
 	}
 	for j := range s.Y / 2 {
@@ -105,7 +110,7 @@ func TestDecodesBack(t *testing.T) {
 			defer dec.Close()
 			f := newFrame(t, tc.size)
 			worst, sum, coded, bytesOut := math.Inf(1), 0.0, 0, 0
-			for n := range 90 {
+			for n := range 45 {
 				paint(f, n)
 				au, err := enc.Encode(f, false)
 				if err != nil {
@@ -124,10 +129,10 @@ func TestDecodesBack(t *testing.T) {
 				p := psnr(f.Pix(), pix)
 				worst, sum, coded, bytesOut = min(worst, p), sum+p, coded+1, bytesOut+len(au.Data)
 			}
-			t.Logf("%d of 90 frames coded, PSNR mean %.1f dB, worst %.1f dB, %d kbit/s",
-				coded, sum/float64(coded), worst, bytesOut*8/3000)
-			if mean := sum / float64(coded); mean < 32 || coded < 80 {
-				t.Errorf("mean PSNR %.1f dB over %d frames, want at least 32 over 80", mean, coded)
+			t.Logf("%d of 45 frames coded, PSNR mean %.1f dB, worst %.1f dB, %d kbit/s",
+				coded, sum/float64(coded), worst, bytesOut*8/1500)
+			if mean := sum / float64(coded); mean < 32 || coded < 40 {
+				t.Errorf("mean PSNR %.1f dB over %d frames, want at least 32 over 40", mean, coded)
 			}
 		})
 	}
@@ -314,10 +319,10 @@ func status(t *testing.T, key string) int {
 func TestLeavesNothing(t *testing.T) {
 	runtime.LockOSThread() // the C allocator keeps an arena for each thread that ever allocated
 	defer runtime.UnlockOSThread()
-	f := newFrame(t, vga)
+	f := newFrame(t, image.Pt(320, 240))
 	paint(f, 0)
 	round := func() {
-		enc, err := openh264.New(stream.EncoderConfig{Size: vga, FPS: 30, Bitrate: 1e6})
+		enc, err := openh264.New(stream.EncoderConfig{Size: f.Size(), FPS: 30, Bitrate: 1e6})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -339,7 +344,7 @@ func TestLeavesNothing(t *testing.T) {
 	debug.FreeOSMemory()
 	after := status(t, "VmRSS")
 	t.Logf("resident %d kB, then %d kB after 300 encoders", before, after)
-	if after-before > 4096 { // one encoder of this size holds about 3 MB; 300 of them would show
+	if after-before > 4096 { // one encoder of this size holds about 1 MB; 300 of them would show
 		t.Errorf("300 encoders grew the process from %d to %d kB", before, after)
 	}
 }
