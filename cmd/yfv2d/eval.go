@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,9 @@ func runEval(cmd *cobra.Command, o *evalOptions) error {
 	input, err := infer.ParseInput(o.input)
 	if err != nil {
 		return usageErrorf("--%w", err)
+	}
+	if st, err := os.Stat(o.images); err != nil || !st.IsDir() {
+		return fmt.Errorf("--images %s is no folder: name the one that holds the pictures of --ann", o.images)
 	}
 	data, err := eval.LoadDataset(o.ann)
 	if err != nil {

@@ -117,6 +117,7 @@ func TestEvalRefuses(t *testing.T) {
 	}{
 		{"no annotations", []string{"--images", dir}, exitFailed, `"ann" not set`},
 		{"annotations gone", []string{"--images", dir, "--ann", ann + "x"}, exitFailed, "no such file"},
+		{"no folder", []string{"--images", ann, "--ann", ann}, exitFailed, "is no folder"},
 		{"input", append(base, "--input", "350x350"), exitUsage, "multiples of 32"},
 		{"resize", append(base, "--resize", "crop"), exitUsage, "letterbox or stretch"},
 		{"score", append(base, "--score", "2"), exitUsage, "between 0 and 1"},
