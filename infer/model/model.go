@@ -65,8 +65,8 @@ func Load(ref string) (*Model, error) {
 	return Open(ref)
 }
 
-// maxFile bounds what a reader takes into memory, bytes. The network's own files have 1 MB.
-const maxFile = 256 << 20
+// maxFile bounds what a reader takes into memory, bytes; a hostile file can cost some hundred times its size. The network has 1 MB.
+const maxFile = 32 << 20
 
 // Open reads an ONNX file that Encode wrote. The error is one line with the file's name, what is wrong and what to do.
 func Open(path string) (*Model, error) {
