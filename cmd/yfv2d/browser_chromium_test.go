@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -33,9 +34,16 @@ func openBrowser(t *testing.T) *browser {
 	if err != nil {
 		t.Skip("no chromium")
 	}
+	profile, err := os.MkdirTemp("", "yfv2d-chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // Chromium's children write for a moment after it has ended
+		waitUntil(t, "the browser's profile is removed", func() bool { return os.RemoveAll(profile) == nil })
+	})
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(time.Minute),
 	}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
 		"disable-dev-shm-usage", "mute-audio", "disable-extensions"} {
