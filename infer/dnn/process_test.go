@@ -38,28 +38,49 @@ func cpuByThread(t *testing.T) map[int]time.Duration {
 	return out
 }
 
-// The whole network runs on the caller's thread: no other thread of the process uses more than 5 % of its time.
+// The whole network runs on the caller's thread: no other thread of the process uses more than 5 % of its time. Go's own
+// housekeeping (a monitor that looks at every long C call) comes near that on a machine that is busy otherwise, so the best
+// of three tries counts; a network with threads of its own would fail in all.
 func TestOneThread(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	e := newEngineOf(t, builtin(t))
 	c := noise(image.Pt(352, 352), 1)
 	forward(t, e, c)
-	before := cpuByThread(t)
-	for range 200 {
-		forward(t, e, c)
+	var shares []string
+	for range 3 {
+		share := busiestOther(t, func() {
+			for range 200 {
+				forward(t, e, c)
+			}
+		})
+		if share <= 0.05 {
+			return
+		}
+		shares = append(shares, fmt.Sprintf("%.1f %%", 100*share))
 	}
+	t.Errorf("another thread used %s of the caller's time in three tries", strings.Join(shares, ", "))
+}
+
+// busiestOther runs work on the caller's thread, which is locked, and gives the most CPU time that any other thread
+// used meanwhile, as a share of the caller's.
+func busiestOther(t *testing.T, work func()) float64 {
+	t.Helper()
+	before := cpuByThread(t)
+	work()
 	after := cpuByThread(t)
 	self := unix.Gettid()
 	own := after[self] - before[self]
 	if own == 0 {
 		t.Fatal("the caller's thread used no time")
 	}
+	var most time.Duration
 	for tid, cpu := range after {
-		if used := cpu - before[tid]; tid != self && used*20 > own {
-			t.Errorf("thread %d used %v, the caller's %v", tid, used, own)
+		if tid != self {
+			most = max(most, cpu-before[tid])
 		}
 	}
+	return float64(most) / float64(own)
 }
 
 // rss is the process's resident memory in bytes.
