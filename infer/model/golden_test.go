@@ -141,35 +141,39 @@ func checkGolden(t *testing.T, g *Graph, tolerance float64) {
 	}
 }
 
+// TestFastEqualsStock compares the three forms of a network at a square, a wide and a tall input.
 func TestFastEqualsStock(t *testing.T) {
-	models := map[string]func() *Model{
-		"official": func() *Model { return mustImport(t, officialPTH(t)) },
-		"builtin": func() *Model {
-			m, err := Builtin()
+	builtin := func(t *testing.T) *Model {
+		m, err := Builtin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	official := func(t *testing.T) *Model { return mustImport(t, officialPTH(t)) }
+	for _, row := range []struct {
+		name string
+		load func(t *testing.T) *Model
+		size image.Point
+	}{
+		{"official 352x352", official, image.Pt(352, 352)},
+		{"built-in 416x320", builtin, image.Pt(416, 320)},
+		{"built-in 32x64", builtin, image.Pt(32, 64)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m, size := row.load(t), row.size
+			input := noise(size)
+			stock := run(t, stockOf(t, m, size), input)
+			plain, err := m.Graph(size)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return m
-		},
-	}
-	for name, load := range models {
-		for _, size := range []image.Point{{X: 352, Y: 352}, {X: 416, Y: 320}, {X: 32, Y: 64}} {
-			t.Run(name+size.String(), func(t *testing.T) {
-				m := load()
-				input := noise(size)
-				stock := run(t, stockOf(t, m, size), input)
-				fast := run(t, fastOf(t, m, size), input)
-				plain, err := m.Graph(size)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if d := largestDifference(t, fast, stock); d > 1e-4 {
-					t.Errorf("fast and stock graph differ by %v", d)
-				}
-				if d := largestDifference(t, run(t, plain, input), stock); d > 1e-4 {
-					t.Errorf("graph without split kernels and stock graph differ by %v", d)
-				}
-			})
-		}
+			if d := largestDifference(t, run(t, fastOf(t, m, size), input), stock); d > 1e-4 {
+				t.Errorf("fast and stock graph differ by %v", d)
+			}
+			if d := largestDifference(t, run(t, plain, input), stock); d > 1e-4 {
+				t.Errorf("graph without split kernels and stock graph differ by %v", d)
+			}
+		})
 	}
 }
