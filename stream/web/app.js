@@ -48,7 +48,7 @@ class Card {
   async update(camera, serverTime) {
     this.camera = camera;
     this.nextTry = camera.next_try ? Date.parse(camera.next_try) - serverTime : null;
-    this.player.camera(camera.state === 'live');
+    this.player.camera(camera.state === 'live', camera.preview.viewers, camera.fps.preview);
     this.showState();
     this.showFacts(camera);
     this.showObjects(camera.objects);

@@ -4,7 +4,8 @@ const firstWait = 500; // ms until the first new try
 const longestWait = 15000; // ms between later tries
 const gatherLimit = 1000; // ms to wait for the browser's own addresses
 const answerLimit = 8000; // ms to wait for the server's answer
-const stallLimit = 6000; // ms without a new picture from a live camera before the connection counts as lost
+const stallLimit = 6000; // ms without a new picture, though the server sends some, until the connection counts as lost
+const stallFrames = 3; // pictures that may fail to come from a slow camera, likewise
 
 export class Player {
   // url is the WHEP endpoint; changed is called when state or reason change.
@@ -23,6 +24,7 @@ export class Player {
 
   start() {
     this.wanted = true;
+    this.progressAt = performance.now();
     if (this.state === 'idle' || this.state === 'waiting') {
       this.wait = firstWait;
       this.#connect();
@@ -37,8 +39,11 @@ export class Player {
   }
 
   // camera tells whether the server has frames of this camera. While it has none no new connection is tried (it would
-  // be refused); one that stands is kept. A camera that comes back is tried at once.
-  camera(live) {
+  // be refused); one that stands is kept. A camera that comes back is tried at once. viewers and fps are what the
+  // server sends to.
+  camera(live, viewers, fps) {
+    this.sending = live && (fps > 0 || viewers === 0); // none of its viewers is us: then it lost us
+    this.patience = Math.max(stallLimit, fps > 0 ? (stallFrames * 1000) / fps : 0);
     if (live && !this.cameraLive) {
       this.progressAt = performance.now();
       if (this.state === 'waiting') this.start();
@@ -71,9 +76,9 @@ export class Player {
   }
 
   #watch(before, now) {
-    if (!before || now.frames > before.frames || !this.cameraLive) {
+    if (!before || now.frames > before.frames || !this.sending) {
       this.progressAt = performance.now();
-    } else if (performance.now() - this.progressAt > stallLimit) {
+    } else if (performance.now() - this.progressAt > this.patience) {
       this.#lost('The picture stands still');
     }
   }
