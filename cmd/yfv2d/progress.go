@@ -40,6 +40,7 @@ func drawProgress(w io.Writer, total int64, unit string) *progress {
 		progressbar.OptionSetRenderBlankState(false),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionSpinnerType(14),
+		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine that draws behind our back
 		progressbar.OptionClearOnFinish(),
 	)}
 }
