@@ -27,8 +27,8 @@ type published struct {
 	says   string // what a user must know before using it
 }
 
-// officialWeights is pinned twice: by the commit, and in case the host wants a full commit hash, by an older commit that
-// has the same file. The hash decides.
+// officialWeights is pinned by commit. The second address has the full hash of another commit with a file of that name,
+// for a host that wants full hashes. Whatever arrives must have the SHA-256.
 var officialWeights = published{
 	name: "yolo-fastestv2",
 	file: "coco2017-0.241078ap-model.pth",
