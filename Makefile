@@ -49,6 +49,9 @@ test: deps-test build ## everything that must hold: vet, staticcheck, import arr
 	go tool staticcheck ./...
 	@scripts/test.sh
 
+test-graph: deps ## the rewritten network computes what the stock form does, in this system's OpenCV
+	go test ./infer/dnn -run TestOurGraphIsTheStockOne -count 1
+
 bench: build ## measured figures: network forms, letterbox+decode+NMS, the whole daemon (BENCH_SECONDS=30)
 	go test ./infer/dnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s
 	go run ./scripts/benchdaemon -bin bin/yfv2d -seconds $(BENCH_SECONDS)
@@ -74,4 +77,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: help run build deps deps-test test bench fuzz test-trixie demo-clips docs fmt clean
+.PHONY: help run build deps deps-test test test-graph bench fuzz test-trixie demo-clips docs fmt clean
