@@ -40,6 +40,9 @@ const (
 	PadValue = 114
 	// InputStep divides both sides of every network input: the coarsest stride of the heads.
 	InputStep = 32
+	// MinInput is the shortest side of a network input, pixels. At 32 the coarsest plane is one cell wide, and OpenCV's
+	// depthwise convolutions read beyond such planes (seen in 4.6 for one row, in 4.10 for one row or one column).
+	MinInput = 64
 	// MaxInput is the longest side of a network input, pixels; it bounds memory.
 	MaxInput = 2048
 	// autoSide is the side of the square that the network was trained on; AutoInput keeps its pixel count.
@@ -128,7 +131,7 @@ func AutoInput(camera image.Point) image.Point {
 }
 
 func autoStep(v float64) int {
-	return min(max(int(math.Round(v/InputStep))*InputStep, InputStep), MaxInput)
+	return min(max(int(math.Round(v/InputStep))*InputStep, MinInput), MaxInput)
 }
 
 // InputFor is the network input for a camera: input itself, or AutoInput when input is zero (as ParseInput gives it).
@@ -160,8 +163,8 @@ func ParseInput(s string) (image.Point, error) {
 // CheckInput says why a size cannot be a network input; nil if it can.
 func CheckInput(p image.Point) error {
 	for _, side := range [...]int{p.X, p.Y} {
-		if side < InputStep || side > MaxInput || side%InputStep != 0 {
-			return fmt.Errorf("input %dx%d: sides must be multiples of %d from %d to %d", p.X, p.Y, InputStep, InputStep, MaxInput)
+		if side < MinInput || side > MaxInput || side%InputStep != 0 {
+			return fmt.Errorf("input %dx%d: sides must be multiples of %d from %d to %d", p.X, p.Y, InputStep, MinInput, MaxInput)
 		}
 	}
 	return nil

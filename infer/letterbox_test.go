@@ -93,7 +93,7 @@ func TestAutoInput(t *testing.T) {
 		{"square", image.Pt(500, 500), image.Pt(352, 352)},
 		{"portrait", image.Pt(1080, 1920), image.Pt(256, 480)},
 		{"unknown", image.Point{}, image.Pt(352, 352)},
-		{"line", image.Pt(100000, 1), image.Pt(MaxInput, InputStep)},
+		{"line", image.Pt(100000, 1), image.Pt(MaxInput, MinInput)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got := AutoInput(row.camera)

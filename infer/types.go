@@ -60,7 +60,7 @@ type Detector interface {
 
 // Engine runs a network on a canvas. The returned heads are raw (before sigmoid and softmax): for each scale in the
 // order of Head.Strides, planes reg (anchors*4), obj (anchors), cls (classes), each of (Size.Y/stride)x(Size.X/stride)
-// values, row by row; valid until the next call of Forward or Close. Any Size whose sides are multiples of 32 is taken.
+// values, row by row; valid until the next call of Forward or Close. Any Size whose sides are multiples of 32, 64 or more, is taken.
 // One goroutine at a time; the whole computation happens on the caller's thread.
 type Engine interface {
 	Forward(c *Canvas) ([]float32, error)

@@ -68,7 +68,7 @@ type Letterboxer struct {
 }
 
 // NewLetterboxer makes a letterboxer for canvases of that size; zero means the size that fits each frame (see
-// infer.AutoInput). Other sizes must be multiples of 32.
+// infer.AutoInput). Other sizes must be multiples of 32, 64 or more.
 func NewLetterboxer(input image.Point, resize infer.Resize) (*Letterboxer, error) {
 	if input != (image.Point{}) {
 		if err := infer.CheckInput(input); err != nil {

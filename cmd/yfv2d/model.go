@@ -180,7 +180,7 @@ func card(i *model.Info) string {
 	line("model", i.Name)
 	line("file", i.File)
 	line("classes", fmt.Sprintf("%d: %s", len(i.Classes), shorten(i.Classes, 12)))
-	line("input", fmt.Sprintf("%dx%d BGR, %s in training; any width and height that are multiples of 32", i.Input[0], i.Input[1], resized(i.Resize)))
+	line("input", fmt.Sprintf("%dx%d BGR, %s in training; any width and height from 64 on that are multiples of 32", i.Input[0], i.Input[1], resized(i.Resize)))
 	line("parameters", thousands(int64(i.Parameters)))
 	line("multiply-adds", fmt.Sprintf("%s at %dx%d", thousands(i.MACs), i.Input[0], i.Input[1]))
 	line("layers", strings.Join(layers, ", "))

@@ -94,7 +94,7 @@ func TestOurGraphIsTheStockOne(t *testing.T) {
 	m := builtin(t)
 	ours, stock := newEngineOf(t, m), newEngine(m.Head, m.StockONNX)
 	defer stock.Close()
-	for i, size := range []image.Point{{352, 352}, {416, 320}, {640, 192}, {32, 32}, {64, 320}} {
+	for i, size := range []image.Point{{352, 352}, {416, 320}, {640, 192}, {64, 64}, {64, 320}, {320, 64}} {
 		c := noise(size, uint64(i))
 		a, b := forward(t, ours, c), forward(t, stock, c)
 		if len(a) != len(b) {
@@ -114,7 +114,7 @@ func TestSizesComeAndGo(t *testing.T) {
 	var canvases []*infer.Canvas
 	var want [][]float32
 	for i := range maxNets + 2 {
-		canvases = append(canvases, noise(image.Pt(32*(i+1), 64), uint64(i)))
+		canvases = append(canvases, noise(image.Pt(64+32*i, 64), uint64(i)))
 		want = append(want, slices.Clone(forward(t, e, canvases[i])))
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -138,8 +138,9 @@ func TestForwardRefuses(t *testing.T) {
 	}{
 		{"odd size", infer.Canvas{Pix: make([]byte, 100*100*3), Size: image.Pt(100, 100)}, "multiples of 32"},
 		{"no size", infer.Canvas{}, "multiples of 32"},
-		{"huge", infer.Canvas{Size: image.Pt(1<<20, 1<<20)}, "multiples of 32 from 32 to 2048"},
-		{"short", infer.Canvas{Pix: make([]byte, 10), Size: image.Pt(32, 32)}, "holds 10 bytes, want 3072"},
+		{"huge", infer.Canvas{Size: image.Pt(1<<20, 1<<20)}, "multiples of 32 from 64 to 2048"},
+		{"narrow", infer.Canvas{Pix: make([]byte, 32*64*3), Size: image.Pt(32, 64)}, "multiples of 32 from 64 to 2048"},
+		{"short", infer.Canvas{Pix: make([]byte, 10), Size: image.Pt(64, 64)}, "holds 10 bytes, want 12288"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if _, err := e.Forward(&row.c); err == nil || !strings.Contains(err.Error(), row.want) {
@@ -154,13 +155,13 @@ func TestUseAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forward(t, e, noise(image.Pt(32, 32), 1))
+	forward(t, e, noise(image.Pt(64, 64), 1))
 	for range 2 {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := e.Forward(noise(image.Pt(32, 32), 1)); !errors.Is(err, ErrClosed) {
+	if _, err := e.Forward(noise(image.Pt(64, 64), 1)); !errors.Is(err, ErrClosed) {
 		t.Errorf("Forward after Close gives %v", err)
 	}
 }
@@ -221,7 +222,7 @@ func TestWorkersWithEngine(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			c := noise(image.Pt(64, 32*(cam+1)), uint64(cam))
+			c := noise(image.Pt(64, 64+32*cam), uint64(cam))
 			var first []infer.Detection
 			for i := range 20 {
 				dets, took, err := w.Detect(context.Background(), c)

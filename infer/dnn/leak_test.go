@@ -21,14 +21,14 @@ func TestNoMatIsLeft(t *testing.T) {
 		}
 		for i := range maxNets + 2 {
 			for range 3 {
-				forward(t, e, noise(image.Pt(32*(i+1), 32), 1))
+				forward(t, e, noise(image.Pt(64+32*i, 64), 1))
 			}
 		}
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
 		bad := newEngine(m.Head, func(image.Point) ([]byte, error) { return []byte("no graph"), nil })
-		if _, err := bad.Forward(noise(image.Pt(32, 32), 1)); err == nil {
+		if _, err := bad.Forward(noise(image.Pt(64, 64), 1)); err == nil {
 			t.Fatal("a bad graph was taken")
 		}
 		_ = bad.Close()

@@ -12,7 +12,7 @@ import (
 // so that a model which OpenCV cannot run is told at once.
 func New(m *model.Model) (*Engine, error) {
 	e := newEngine(m.Head, m.ONNX)
-	n, err := e.open(image.Pt(infer.InputStep, infer.InputStep))
+	n, err := e.open(image.Pt(infer.MinInput, infer.MinInput))
 	if err != nil {
 		return nil, fmt.Errorf("engine for model %s: %w", m.Name, err)
 	}

@@ -73,9 +73,9 @@ var bad = []struct{ name, text, want string }{
 
 	{"not one of its values", "[log]\nlevel = \"inof\"\n" + cam, `2: log.level: "inof" is not one of its values (allowed: trace, debug, info, warn, error), did you mean "info"?`},
 	{"resize", "[detect]\nresize = \"crop\"\n" + cam, `2: detect.resize: "crop" is not one of its values (allowed: letterbox, stretch)`},
-	{"input no multiple of 32", "[detect]\ninput = \"640x481\"\n" + cam, `2: detect.input: "640x481" is no input size (allowed: auto, or WxH with sides of 32 to 1280 that are multiples of 32)`},
-	{"input too large", "[detect]\ninput = \"1312x32\"\n" + cam, `2: detect.input: "1312x32" is no input size (allowed: auto, or WxH with sides of 32 to 1280 that are multiples of 32)`},
-	{"input in other words", "[detect]\ninput = \"+32x032\"\n" + cam, `2: detect.input: "+32x032" is no input size (allowed: auto, or WxH with sides of 32 to 1280 that are multiples of 32)`},
+	{"input no multiple of 32", "[detect]\ninput = \"640x481\"\n" + cam, `2: detect.input: "640x481" is no input size (allowed: auto, or WxH with sides of 64 to 1280 that are multiples of 32)`},
+	{"input too large", "[detect]\ninput = \"1312x32\"\n" + cam, `2: detect.input: "1312x32" is no input size (allowed: auto, or WxH with sides of 64 to 1280 that are multiples of 32)`},
+	{"input in other words", "[detect]\ninput = \"+32x032\"\n" + cam, `2: detect.input: "+32x032" is no input size (allowed: auto, or WxH with sides of 64 to 1280 that are multiples of 32)`},
 	{"class unknown to the model", "[detect]\nclasses = [\"person\", \"dinning table\"]\n" + cam, `2: detect.classes: the model knows no class "dinning table", did you mean "dining table"?`},
 	{"class listed twice", "[detect]\nclasses = [\"car\",\n\"car\"]\n" + cam, `3: detect.classes: "car" is listed twice`},
 	{"score of a class unknown to the model", "[detect.class_scores]\ncra = 0.5\n" + cam, `2: detect.class_scores.cra: the model knows no class "cra", did you mean "car"?`},

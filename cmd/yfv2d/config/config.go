@@ -105,7 +105,7 @@ func parseInput(s string) (size image.Point, ok bool) {
 		to   *int
 	}{{w, &size.X}, {h, &size.Y}} {
 		n, err := strconv.Atoi(side.text)
-		if err != nil || n < 32 || n > 1280 || n%32 != 0 || strconv.Itoa(n) != side.text {
+		if err != nil || n < 64 || n > 1280 || n%32 != 0 || strconv.Itoa(n) != side.text {
 			return image.Point{}, false
 		}
 		*side.to = n

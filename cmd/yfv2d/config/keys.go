@@ -47,7 +47,7 @@ var keys = []key{
 	{path: "detect.fps", at: func(c *Config, _ *Camera) any { return &c.Detect.FPS }, min: 0.1, max: 60,
 		doc: "detections a second, for each camera"},
 	{path: "detect.input", at: func(c *Config, _ *Camera) any { return &c.Detect.Input },
-		want: "auto, or WxH with sides of 32 to 1280 that are multiples of 32", check: checkInput,
+		want: "auto, or WxH with sides of 64 to 1280 that are multiples of 32", check: checkInput,
 		doc: "pixels that the network sees; auto fits the camera's shape at the cost of 352x352, more finds smaller objects and costs more"},
 	{path: "detect.resize", at: func(c *Config, _ *Camera) any { return &c.Detect.Resize }, oneOf: []string{"letterbox", "stretch"},
 		doc: "letterbox keeps the picture's shape, stretch fills the input"},
