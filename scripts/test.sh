@@ -5,5 +5,5 @@ set -uo pipefail
 go build -o bin/testsum ./scripts/testsum || exit 1
 {
 	go test -json -race -timeout 15m ./...
-	go test -json -tags matprofile -timeout 10m -run 'Leak' ./capture/... ./pipeline ./infer/dnn ./stream/... ./cmd/yfv2d
+	go test -json -tags matprofile -timeout 10m -run 'Leak|Mat|Contract' ./capture/... ./pipeline ./infer/dnn ./stream/... ./cmd/yfv2d
 } | bin/testsum
