@@ -97,3 +97,13 @@ func (m *motion) after(dt float64) infer.Box {
 	w, h := bounded(m.w.x+m.w.v*dt, m.w.x)/2, bounded(m.h.x+m.h.v*dt, m.h.x)/2
 	return infer.Box{X0: float32(cx - w), Y0: float32(cy - h), X1: float32(cx + w), Y1: float32(cy + h)}
 }
+
+// deviation is the standard deviation of the centre dt seconds later or before, px.
+func (m *motion) deviation(dt float64, cfg *Config) (x, y float64) {
+	q := square(cfg.MoveNoise * m.size())
+	return m.cx.deviation(dt, q), m.cy.deviation(dt, q)
+}
+
+func (a *axis) deviation(dt, q float64) float64 {
+	return math.Sqrt(math.Max(0, a.pxx+dt*(2*a.pxv+dt*a.pvv)+q*math.Abs(dt*dt*dt)/3))
+}

@@ -1,6 +1,10 @@
 package tracker
 
-import "time"
+import (
+	"time"
+
+	"yfv2d/infer"
+)
 
 // Snapshot is what a Tracker knew after one Update. It never changes after that: publish it by an atomic pointer and
 // read it from any goroutine. A nil Snapshot has no tracks.
@@ -10,16 +14,20 @@ type Snapshot struct {
 	span     time.Duration // how far from its last detection a box is predicted
 	lost     time.Duration // unseen for longer than this is lost
 	tracks   []life
+	ended    []life
+	cfg      *Config
 }
 
 // life is one track as it stood at its last detection.
 type life struct {
 	id          int
 	class       int
-	score       float32
+	score, best float32
+	detections  int
 	state       State
 	first, last time.Time
 	motion      motion
+	still       still
 }
 
 // At gives the tracks to be shown at time t, by rising id: the confirmed ones, moved to where they are (or were) at t.
@@ -53,15 +61,42 @@ func (s *Snapshot) All() []Track {
 	return out
 }
 
+// Ended gives the tracks that had an id and were forgotten by this Update or Reset, by rising id, as they stood at the
+// snapshot's time. Each is told once.
+func (s *Snapshot) Ended() []Track {
+	if s == nil {
+		return nil
+	}
+	out := make([]Track, 0, len(s.ended))
+	for i := range s.ended {
+		out = append(out, s.track(&s.ended[i], s.Time))
+	}
+	return out
+}
+
 func (s *Snapshot) track(l *life, t time.Time) Track {
 	since := t.Sub(l.last)
 	move := max(-s.span, min(s.span, since))
-	tr := Track{
+	sx, sy := l.motion.deviation(since.Seconds(), s.cfg)
+	return Track{
 		ID: l.id, State: l.state,
+		Detection: infer.Detection{Box: l.motion.after(move.Seconds()), Class: l.class, Score: l.score},
+		BestScore: l.best, Detections: l.detections,
+		FirstSeen: l.first, LastSeen: l.last,
 		Age: max(0, t.Sub(l.first)), Unseen: max(0, since),
-		VX: float32(l.motion.cx.v), VY: float32(l.motion.cy.v),
+		StationarySince: l.still.stationarySince(l.last),
+		VX:              float32(l.motion.cx.v), VY: float32(l.motion.cy.v),
+		SX: float32(sx), SY: float32(sy),
 		Predicted: move != since,
 	}
-	tr.Class, tr.Score, tr.Box = l.class, l.score, l.motion.after(move.Seconds())
-	return tr
+}
+
+// told is the snapshot once its ended tracks have been told.
+func (s *Snapshot) told() *Snapshot {
+	if len(s.ended) == 0 {
+		return s
+	}
+	again := *s
+	again.ended = nil
+	return &again
 }

@@ -3,6 +3,7 @@
 package tracker
 
 import (
+	"math"
 	"time"
 
 	"yfv2d/infer"
@@ -15,19 +16,35 @@ const (
 	Tentative State = iota // seen too few times to be shown
 	Confirmed              // shown
 	Lost                   // shown no more, still remembered for re-association
+	Ended                  // forgotten: its id will not come back
 )
 
 // String names the state as the API does.
-func (s State) String() string { return [...]string{"tentative", "confirmed", "lost"}[s] }
+func (s State) String() string { return [...]string{"tentative", "confirmed", "lost", "ended"}[s] }
 
 // Track is one object over time, as it stood (or is predicted to stand) at one moment. IDs are per Tracker, small,
-// from 1 on, never reused, and given when a track is confirmed (0 before). Box is in source pixels.
+// from 1 on, never reused, and given when a track is confirmed (0 before).
+//
+// Of the embedded detection, Box is in source pixels and predicted to the moment, Class is the class most seen, newer
+// detections counting more, and Score is smoothed over about five detections.
 type Track struct {
 	ID int
 	infer.Detection
-	State     State
-	Age       time.Duration // since the object was first seen
-	Unseen    time.Duration // since the last detection that was matched to it
-	VX, VY    float32       // velocity of the box's centre, px/s
-	Predicted bool          // held past the span a prediction is trusted for (1.5 detection intervals, at most 1 s)
+	State           State
+	BestScore       float32       // of all its detections
+	Detections      int           // matched to it so far
+	FirstSeen       time.Time     // its first detection
+	LastSeen        time.Time     // its newest detection
+	Age             time.Duration // since FirstSeen
+	Unseen          time.Duration // since LastSeen
+	StationarySince time.Time     // since when it has stood still; zero while it moves
+	VX, VY          float32       // velocity of the box's centre, px/s
+	SX, SY          float32       // standard deviation of the box's centre at the moment, px
+	Predicted       bool          // held past the span a prediction is trusted for (1.5 detection intervals, at most 1 s)
 }
+
+// Speed of the box's centre, px/s.
+func (t *Track) Speed() float32 { return float32(math.Hypot(float64(t.VX), float64(t.VY))) }
+
+// Stationary says whether the object stands still.
+func (t *Track) Stationary() bool { return !t.StationarySince.IsZero() }

@@ -33,7 +33,8 @@ type Tracker struct {
 	begun    bool      // last holds a time
 	last     time.Time // of the newest step
 	interval time.Duration
-	gaps     int // how many times between steps have been measured; -1 if the next one is none
+	gaps     int    // how many times between steps have been measured; -1 if the next one is none
+	ended    []life // by this step
 	snap     *Snapshot
 }
 
@@ -57,10 +58,25 @@ func New(cfg Config) *Tracker {
 	return &Tracker{cfg: cfg, interval: cfg.Interval, gaps: -1}
 }
 
-// Reset forgets all tracks; ids go on from where they were. Detections from before at will be ignored.
-func (t *Tracker) Reset(at time.Time) {
+// Reset forgets all tracks (a cut, another source); ids go on from where they were. Detections from before at will be
+// ignored. The snapshot has no tracks, but those that ended.
+func (t *Tracker) Reset(at time.Time) *Snapshot {
+	t.ended = t.ended[:0]
+	for _, tr := range t.tracks {
+		t.end(tr)
+	}
 	t.tracks, t.last, t.begun, t.gaps = nil, at, true, -1
 	t.snap = t.snapshot()
+	return t.snap
+}
+
+// end remembers for one snapshot that a track is gone.
+func (t *Tracker) end(tr *track) {
+	if tr.id == 0 {
+		return
+	}
+	tr.state = Ended
+	t.ended = append(t.ended, tr.life)
 }
 
 // Update takes in the detections of one frame, captured at time at; none is a valid answer. Detections that are no
@@ -77,7 +93,9 @@ func (t *Tracker) Update(dets []infer.Detection, at time.Time) *Snapshot {
 		t.Reset(at)
 		dt = 0
 	case dt < 0:
-		return t.snap
+		return t.snap.told()
+	default:
+		t.ended = t.ended[:0]
 	}
 	t.step++
 	t.measure(dt)
@@ -127,7 +145,11 @@ func (t *Tracker) predict(dt time.Duration) {
 	forget, tentative := t.forgetAfter(), t.confirmWithin()
 	t.tracks = slices.DeleteFunc(t.tracks, func(tr *track) bool {
 		unseen := t.last.Sub(tr.last)
-		return unseen > forget || tr.state == Tentative && unseen > tentative
+		if unseen <= forget && (tr.state != Tentative || unseen <= tentative) {
+			return false
+		}
+		t.end(tr)
+		return true
 	})
 	for _, tr := range t.tracks {
 		before := t.last.Add(-dt).Sub(tr.last)
@@ -239,21 +261,31 @@ func (t *Tracker) group(class int) int {
 // hit lets a detection continue a track.
 func (t *Tracker) hit(tr *track, d infer.Detection) {
 	tr.now.correct(d.Box, &t.cfg)
-	tr.motion, tr.last, tr.step, tr.score = tr.now, t.last, t.step, d.Score
+	tr.motion, tr.last, tr.step = tr.now, t.last, t.step
+	tr.count(d)
+	tr.still.see(tr.now.after(0), t.last)
 	tr.vote(d)
 	if tr.state == Tentative {
-		t.confirm(tr)
+		t.confirm(tr, d.Score)
 		return
 	}
 	tr.state = Confirmed
 }
 
+// count takes in a detection's score. The smoothed one is the mean of the first scoreMemory, then follows slowly.
+func (l *life) count(d infer.Detection) {
+	const scoreMemory = 5
+	l.detections++
+	l.score += (d.Score - l.score) / float32(min(l.detections, scoreMemory))
+	l.best = max(l.best, d.Score)
+}
+
 // confirm gives a tentative track its id if it was seen often or well enough.
-func (t *Tracker) confirm(tr *track) {
+func (t *Tracker) confirm(tr *track, score float32) {
 	tr.hits = append(tr.hits, t.last)
 	n := len(tr.hits) - t.cfg.ConfirmHits
 	often := n >= 0 && t.last.Sub(tr.hits[n]) <= t.confirmWithin()
-	if !often && float64(tr.score) < t.cfg.ConfirmScore {
+	if !often && float64(score) < t.cfg.ConfirmScore {
 		if n >= 0 {
 			tr.hits = slices.Delete(tr.hits, 0, n+1)
 		}
@@ -290,11 +322,13 @@ func (t *Tracker) start(dets []infer.Detection, used []bool) {
 		}
 		m := newMotion(d.Box, &t.cfg)
 		tr := &track{
-			life: life{class: d.Class, score: d.Score, first: t.last, last: t.last, motion: m},
+			life: life{class: d.Class, first: t.last, last: t.last, motion: m},
 			now:  m, step: t.step,
 		}
 		tr.vote(d)
-		t.confirm(tr)
+		tr.count(d)
+		tr.still.see(m.after(0), t.last)
+		t.confirm(tr, d.Score)
 		t.tracks = append(t.tracks, tr)
 	}
 }
@@ -328,7 +362,7 @@ func (t *Tracker) snapshot() *Snapshot {
 	s := &Snapshot{
 		Time: t.last, Interval: t.interval, lost: t.lostAfter(),
 		span:   min(scale(t.interval, t.cfg.PredictIntervals), t.cfg.PredictMax),
-		tracks: make([]life, len(t.tracks)),
+		tracks: make([]life, len(t.tracks)), ended: slices.Clone(t.ended), cfg: &t.cfg,
 	}
 	for i, tr := range t.tracks {
 		s.tracks[i] = tr.life
