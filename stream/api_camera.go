@@ -64,15 +64,25 @@ type previewJSON struct {
 	KeyFrames      uint64   `json:"key_frames"`
 }
 
+// objectJSON is one track. Velocities are px/s of the box's centre, x to the right and y down, as of the last detection.
 type objectJSON struct {
-	ID        int        `json:"id"`
-	Class     string     `json:"class"`
-	ClassID   int        `json:"class_id"`
-	Score     float64    `json:"score"`
-	Box       [4]float64 `json:"box"` // x0, y0, x1, y1
-	Age       float64    `json:"age"`
-	Unseen    float64    `json:"unseen"`
-	Predicted bool       `json:"predicted"`
+	ID              int        `json:"id"`
+	Class           string     `json:"class"`
+	ClassID         int        `json:"class_id"`
+	Score           float64    `json:"score"`
+	BestScore       float64    `json:"best_score"`
+	Detections      int        `json:"detections"`
+	Box             [4]float64 `json:"box"` // x0, y0, x1, y1
+	FirstSeen       *time.Time `json:"first_seen"`
+	LastSeen        *time.Time `json:"last_seen"`
+	Age             float64    `json:"age"`
+	Unseen          float64    `json:"unseen"`
+	VX              float64    `json:"vx"`
+	VY              float64    `json:"vy"`
+	Speed           float64    `json:"speed"`
+	Stationary      bool       `json:"stationary"`
+	StationarySince *time.Time `json:"stationary_since"` // null while it moves
+	Predicted       bool       `json:"predicted"`
 }
 
 // read is the camera's condition at now.
@@ -132,14 +142,23 @@ func (c *Camera) describe(st pipeline.Stats, preview BroadcasterStats, tracks []
 func (c *Camera) object(t tracker.Track) objectJSON {
 	b := t.Box
 	return objectJSON{
-		ID:        t.ID,
-		Class:     c.class(t.Class),
-		ClassID:   t.Class,
-		Score:     round(float64(t.Score), 3),
-		Box:       [4]float64{round(float64(b.X0), 1), round(float64(b.Y0), 1), round(float64(b.X1), 1), round(float64(b.Y1), 1)},
-		Age:       round(t.Age.Seconds(), 2),
-		Unseen:    round(t.Unseen.Seconds(), 2),
-		Predicted: t.Predicted,
+		ID:              t.ID,
+		Class:           c.class(t.Class),
+		ClassID:         t.Class,
+		Score:           round(float64(t.Score), 3),
+		BestScore:       round(float64(t.BestScore), 3),
+		Detections:      t.Detections,
+		Box:             [4]float64{round(float64(b.X0), 1), round(float64(b.Y0), 1), round(float64(b.X1), 1), round(float64(b.Y1), 1)},
+		FirstSeen:       optional(t.FirstSeen),
+		LastSeen:        optional(t.LastSeen),
+		Age:             round(t.Age.Seconds(), 2),
+		Unseen:          round(t.Unseen.Seconds(), 2),
+		VX:              round(float64(t.VX), 1),
+		VY:              round(float64(t.VY), 1),
+		Speed:           round(float64(t.Speed()), 1),
+		Stationary:      t.Stationary(),
+		StationarySince: optional(t.StationarySince),
+		Predicted:       t.Predicted,
 	}
 }
 
@@ -172,7 +191,7 @@ func round(x float64, decimals int) float64 {
 		return 0
 	}
 	p := math.Pow10(decimals)
-	return math.Round(x*p) / p
+	return math.Round(x*p)/p + 0 // adding 0 turns a negative zero into a plain one
 }
 
 // stamp is a time as the API writes it: UTC, milliseconds.

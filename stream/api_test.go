@@ -144,14 +144,27 @@ func TestGoldenAnswers(t *testing.T) {
 	}
 }
 
-// TestGoldenPreview has what only a camera with viewers shows.
+// carAndWalker are an object that stands and one that moves, as a tracker would tell them.
+func carAndWalker() []tracker.Track {
+	return []tracker.Track{
+		{ID: 3, Detection: infer.Detection{Box: infer.Box{X0: 640, Y0: 200, X1: 1010, Y1: 420.5}, Class: 1, Score: 0.71},
+			State: tracker.Confirmed, BestScore: 0.8, Detections: 1350, FirstSeen: noon.Add(-140 * time.Second),
+			LastSeen: noon.Add(-400 * time.Millisecond), Age: 140 * time.Second, Unseen: 400 * time.Millisecond,
+			VX: -0.01, VY: 0.2, StationarySince: noon.Add(-135 * time.Second), Predicted: true},
+		{ID: 7, Detection: infer.Detection{Box: infer.Box{X0: 300.04, Y0: 100, X1: 420, Y1: 400}, Class: 0, Score: 0.87654},
+			State: tracker.Confirmed, BestScore: 0.93, Detections: 124, FirstSeen: noon.Add(-12500 * time.Millisecond),
+			LastSeen: noon.Add(-100 * time.Millisecond), Age: 12500 * time.Millisecond, Unseen: 100 * time.Millisecond, VX: -60, VY: 25},
+	}
+}
+
+// TestGoldenPreview has what only a camera with viewers shows, and all that is told of objects.
 func TestGoldenPreview(t *testing.T) {
-	c := Camera{Name: "door", Source: "test:"}
+	c := Camera{Name: "door", Source: "test:", Classes: []string{"person", "car"}}
 	q := pipeline.Quantiles{Count: 9, P50: 21 * time.Millisecond, P95: 30 * time.Millisecond, P99: 31 * time.Millisecond, Max: 40 * time.Millisecond}
 	got, err := json.Marshal(c.describe(liveStats(), BroadcasterStats{
 		Viewers: 2, Encodes: 480, Keys: 5, EncoderRunning: true, Encoder: "openh264 2.3.1", Size: image.Pt(1280, 720),
 		BitrateBPS: 1_500_000, ToEncoded: q, ToSent: q,
-	}, nil))
+	}, carAndWalker()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,8 +299,10 @@ func TestNumbersThatJSONLacks(t *testing.T) {
 	st.CaptureFPS = nan / nan
 	st.DetectFPS = 1 / nan
 	c := Camera{Name: "a"}
-	got, err := json.Marshal(c.describe(st, BroadcasterStats{}, nil))
-	if err != nil || !strings.Contains(string(got), `"fps":{"capture":0,"detect":0,"preview":30}`) {
+	odd := []tracker.Track{{VX: float32(nan / nan), VY: float32(1 / nan)}}
+	got, err := json.Marshal(c.describe(st, BroadcasterStats{}, odd))
+	if err != nil || !strings.Contains(string(got), `"fps":{"capture":0,"detect":0,"preview":30}`) ||
+		!strings.Contains(string(got), `"vx":0,"vy":0,"speed":0,"stationary":false,"stationary_since":null`) {
 		t.Errorf("%v %s", err, got)
 	}
 }
