@@ -29,8 +29,18 @@ type detectionJSON struct {
 type trackJSON struct {
 	ID int `json:"id"`
 	detectionJSON
-	Age    float64 `json:"age"`    // seconds since the object was first seen
-	Unseen float64 `json:"unseen"` // seconds since the last detection of it
+	BestScore       float64  `json:"best_score"` // of all its detections
+	Detections      int      `json:"detections"` // of it so far
+	FirstSeen       float64  `json:"first_seen"` // as t
+	LastSeen        float64  `json:"last_seen"`
+	Age             float64  `json:"age"`    // seconds since first_seen
+	Unseen          float64  `json:"unseen"` // seconds since last_seen
+	VX              float64  `json:"vx"`     // of the box's centre, pixels per second
+	VY              float64  `json:"vy"`
+	Speed           float64  `json:"speed"`
+	Stationary      bool     `json:"stationary"`
+	StationarySince *float64 `json:"stationary_since"` // as t; null while it moves
+	Predicted       bool     `json:"predicted"`        // unseen for too long for the box to be trusted
 }
 
 // newDetectLine is r as it is printed: a hundredth of a pixel, a ten-thousandth of a score, a microsecond.
@@ -44,7 +54,7 @@ func newDetectLine(r *result, names []string) detectLine {
 		line.Detections = append(line.Detections, newDetectionJSON(d, names))
 	}
 	for _, t := range r.tracks {
-		line.Tracks = append(line.Tracks, newTrackJSON(t, names))
+		line.Tracks = append(line.Tracks, newTrackJSON(t, r.t, names))
 	}
 	return line
 }
@@ -57,8 +67,28 @@ func newDetectionJSON(d infer.Detection, names []string) detectionJSON {
 	}
 }
 
-func newTrackJSON(t tracker.Track, names []string) trackJSON {
-	return trackJSON{ID: t.ID, detectionJSON: newDetectionJSON(t.Detection, names), Age: seconds(t.Age), Unseen: seconds(t.Unseen)}
+// newTrackJSON is a track as it is printed with a frame at now, from the input's first frame.
+func newTrackJSON(t tracker.Track, now time.Duration, names []string) trackJSON {
+	out := trackJSON{
+		ID: t.ID, detectionJSON: newDetectionJSON(t.Detection, names),
+		BestScore: round(float64(t.BestScore), 1e4), Detections: t.Detections,
+		FirstSeen: seconds(now - t.Age), LastSeen: seconds(now - t.Unseen), Age: seconds(t.Age), Unseen: seconds(t.Unseen),
+		VX: pixels(t.VX), VY: pixels(t.VY), Speed: pixels(t.Speed()),
+		Stationary: t.Stationary(), Predicted: t.Predicted,
+	}
+	if t.Stationary() {
+		since := seconds(now - standing(&t))
+		out.StationarySince = &since
+	}
+	return out
+}
+
+// standing is for how long a track has stood still at its moment; 0 if it moves.
+func standing(t *tracker.Track) time.Duration {
+	if !t.Stationary() {
+		return 0
+	}
+	return t.Age - t.StationarySince.Sub(t.FirstSeen)
 }
 
 func pixels(v float32) float64 { return round(float64(v), 100) }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gocv.io/x/gocv"
 
@@ -192,6 +193,7 @@ func TestExpand(t *testing.T) {
 
 func TestText(t *testing.T) {
 	names := []string{"person", "bus", "sheep", ""}
+	start := time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 	dets := func(classes ...int) (out []infer.Detection) {
 		for _, c := range classes {
 			out = append(out, infer.Detection{Class: c})
@@ -209,6 +211,9 @@ func TestText(t *testing.T) {
 		{"no name", result{input: "x.jpg", still: true, detections: dets(3, 7)}, "x.jpg: 0x0, 1 class 3, 1 class 7 (0.0 ms)"},
 		{"a frame", result{input: "v.mp4", seq: 12, t: 400_000_000, detections: dets(0), tracks: []tracker.Track{{ID: 1}, {ID: 4}}},
 			"v.mp4 #12 0.40s: 0x0, 1 person, tracks #1 #4 (0.0 ms)"},
+		{"one stands", result{input: "v.mp4", seq: 900, t: 30_000_000_000, detections: dets(0), tracks: []tracker.Track{
+			{ID: 1, FirstSeen: start, Age: 20 * time.Second, StationarySince: start.Add(7500 * time.Millisecond)}, {ID: 4}}},
+			"v.mp4 #900 30.00s: 0x0, 1 person, tracks #1 (stands 12 s) #4 (0.0 ms)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.r.text(names); got != tt.want {

@@ -90,6 +90,12 @@ func (d detectionJSON) near(e detectionJSON) bool {
 	return ok
 }
 
+// sameLife compares what a track tells of its life. Its velocity at the start of a video is mostly noise.
+func (a trackJSON) sameLife(b trackJSON) bool {
+	return near(a.BestScore, b.BestScore, 0.03) && a.Detections == b.Detections && a.Stationary == b.Stationary && a.Predicted == b.Predicted &&
+		near(a.FirstSeen, b.FirstSeen, 0.001) && near(a.LastSeen, b.LastSeen, 0.001) && near(a.Age, b.Age, 0.001) && near(a.Unseen, b.Unseen, 0.001)
+}
+
 func compareLines(t *testing.T, got, want detectLine) {
 	t.Helper()
 	if got.Input != want.Input || got.Seq != want.Seq || !near(got.T, want.T, 0.001) || got.Width != want.Width || got.Height != want.Height {
@@ -110,7 +116,7 @@ func compareLines(t *testing.T, got, want detectLine) {
 	}
 	for i, tr := range got.Tracks {
 		w := want.Tracks[i]
-		if tr.ID != w.ID || !tr.near(w.detectionJSON) || !near(tr.Age, w.Age, 0.001) || !near(tr.Unseen, w.Unseen, 0.001) {
+		if tr.ID != w.ID || !tr.near(w.detectionJSON) || !tr.sameLife(w) {
 			t.Errorf("%s #%d: track %+v, want %+v", got.Input, got.Seq, tr, w)
 		}
 	}
@@ -153,13 +159,6 @@ func TestDetectGolden(t *testing.T) {
 				compareLines(t, got[i], wanted[i])
 			}
 		})
-	}
-}
-
-func TestDetectLineAlwaysHasLists(t *testing.T) {
-	b, err := json.Marshal(newDetectLine(&result{input: "x"}, nil))
-	if want := `{"input":"x","seq":0,"t":0,"width":0,"height":0,"detections":[],"tracks":[]}`; err != nil || string(b) != want {
-		t.Errorf("empty line is %s, %v; want %s", b, err, want)
 	}
 }
 

@@ -59,10 +59,14 @@ func count(dets []infer.Detection, names []string) string {
 	return strings.Join(parts, ", ")
 }
 
+// trackIDs names the tracks, and for how long those that stand still have done so: "tracks #1 #4 (stands 12 s)".
 func trackIDs(tracks []tracker.Track) string {
 	ids := make([]string, len(tracks))
-	for i, t := range tracks {
-		ids[i] = "#" + strconv.Itoa(t.ID)
+	for i := range tracks {
+		ids[i] = "#" + strconv.Itoa(tracks[i].ID)
+		if s := standing(&tracks[i]); s > 0 {
+			ids[i] += fmt.Sprintf(" (stands %d s)", int(s.Seconds()))
+		}
 	}
 	return "tracks " + strings.Join(ids, " ")
 }
