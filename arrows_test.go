@@ -20,6 +20,7 @@ var places = map[string][]string{
 
 	"infer":       {},
 	"eval":        {"infer"},
+	"eval/mot":    {"infer"},
 	"tracker":     {"infer"},
 	"infer/model": {"infer"},
 	"infer/dnn":   {"infer", "infer/model"},
@@ -32,7 +33,7 @@ var places = map[string][]string{
 	"stream/openh264": {"pipeline", "stream", "yuv"},
 
 	"cmd/yfv2d/config": {"infer", "tracker"},
-	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "eval", "fetch", "tracker", "yuv", "pipeline", "capture",
+	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture",
 		"stream", "stream/openh264", "cmd/yfv2d/config"},
 
 	"scripts/testsum":     {},
@@ -72,7 +73,7 @@ var outside = map[string][]string{
 }
 
 // pure are the packages that must build and run without C, OpenCV, a log or WebRTC, however far down.
-var pure = []string{"infer", "infer/model", "tracker", "eval"}
+var pure = []string{"infer", "infer/model", "tracker", "eval", "eval/mot"}
 
 const module = "yfv2d"
 
