@@ -1,0 +1,186 @@
+package tracker_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"yfv2d/eval/mot"
+	"yfv2d/infer"
+	"yfv2d/tracker"
+)
+
+// leastVisible is how much of an object must be in sight for a tracker to have to show it. Of objects that are hidden
+// further (or out of the picture) a box is neither asked for nor held against it.
+const leastVisible = 0.25
+
+// rows is a scene's truth.
+func (s *scene) rows() mot.Rows {
+	out := mot.Rows{}
+	for f, all := range s.truth {
+		for _, o := range all {
+			away := o.visibility < leastVisible
+			out[f] = append(out[f], mot.Row{ID: o.thing.id, Box: o.box, Score: 1, Class: 1, Ignored: away, Distractor: away})
+		}
+	}
+	return out
+}
+
+// runner tracks the detections of frames 1 to last.
+type runner func(dets map[int][]infer.Detection, last int, at func(frame int) time.Time) mot.Rows
+
+// settings are the defaults, with the groups of COCO's first classes as they are in a daemon.
+func settings() tracker.Config {
+	cfg := tracker.DefaultConfig()
+	cfg.Groups = tracker.Groups([]string{"person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck"})
+	return cfg
+}
+
+// ours runs this package's tracker. As the others do, it gives a box only for what was detected in the frame.
+func ours(cfg tracker.Config) runner {
+	return func(dets map[int][]infer.Detection, last int, at func(int) time.Time) mot.Rows {
+		tr, out := tracker.New(cfg), mot.Rows{}
+		for f := 1; f <= last; f++ {
+			for _, k := range tr.Update(dets[f], at(f)).At(at(f)) {
+				if k.Unseen == 0 {
+					out[f] = append(out[f], mot.Row{ID: k.ID, Box: k.Box, Score: k.Score, Class: 1})
+				}
+			}
+		}
+		return out
+	}
+}
+
+func counted(fresh func() baseline) runner {
+	return func(dets map[int][]infer.Detection, last int, _ func(int) time.Time) mot.Rows {
+		b, out := fresh(), mot.Rows{}
+		for f := 1; f <= last; f++ {
+			for _, k := range b.update(dets[f]) {
+				out[f] = append(out[f], mot.Row{ID: k.id, Box: k.det.Box, Score: k.det.Score, Class: 1})
+			}
+		}
+		return out
+	}
+}
+
+// sortOf is SORT on detections of minScore or more, with its published settings but for maxAge.
+func sortOf(maxAge int, minScore float64) runner {
+	return counted(func() baseline { return &sorter{maxAge: maxAge, minHits: 3, iou: 0.3, minScore: minScore} })
+}
+
+// runScene is how well a configuration does on a scene.
+func runScene(cfg tracker.Config, s *scene) mot.Scores { return s.evaluate(ours(cfg)).Scores() }
+
+func (s *scene) evaluate(run runner) *mot.Counts {
+	return mot.Evaluate(s.rows(), run(s.dets, s.last, s.at), s.frames())
+}
+
+func (s *scene) frames() []int {
+	out := make([]int, s.last)
+	for i := range out {
+		out[i] = i + 1
+	}
+	return out
+}
+
+// contest is a list of trackers and what they have scored so far.
+type contest struct {
+	names []string
+	runs  []runner
+	sums  map[string][]*mot.Counts
+	rows  []string // in the order of the table
+}
+
+func (c *contest) enter(name string, run runner) {
+	c.names, c.runs = append(c.names, name), append(c.runs, run)
+}
+
+// score adds a tracker's counts to a row of the table.
+func (c *contest) score(row string, i int, counts *mot.Counts) {
+	if c.sums == nil {
+		c.sums = map[string][]*mot.Counts{}
+	}
+	if c.sums[row] == nil {
+		c.rows = append(c.rows, row)
+		c.sums[row] = make([]*mot.Counts, len(c.runs))
+		for k := range c.sums[row] {
+			c.sums[row][k] = &mot.Counts{}
+		}
+	}
+	c.sums[row][i].Add(counts)
+}
+
+// table prints MOTA, IDF1, HOTA and the number of id switches of each tracker.
+func (c *contest) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-26s", "MOTA IDF1 HOTA IDs")
+	for _, n := range c.names {
+		fmt.Fprintf(&b, "| %-21s", n)
+	}
+	for _, row := range c.rows {
+		fmt.Fprintf(&b, "\n%-26s", row)
+		for _, counts := range c.sums[row] {
+			s := counts.Scores()
+			fmt.Fprintf(&b, "| %4.1f %4.1f %4.1f %5d ", s.MOTA, s.IDF1, s.HOTA, s.IDs)
+		}
+	}
+	return b.String()
+}
+
+// seeds is how many scenes of each kind and rate are drawn: YFV2D_SCENE_SEEDS, or n.
+func seeds(t *testing.T, n int) int {
+	text := os.Getenv("YFV2D_SCENE_SEEDS")
+	if text == "" {
+		return n
+	}
+	v, err := strconv.Atoi(text)
+	if err != nil || v < 1 {
+		t.Fatalf("YFV2D_SCENE_SEEDS=%s: must be a whole number above 0", text)
+	}
+	return v
+}
+
+var rates = []float64{2, 5, 10, 25} // frames a second
+
+// Every kind of scene at every rate, beside the reference trackers. Run it with -v for the table.
+func TestScenes(t *testing.T) {
+	var c contest
+	c.enter("ours", ours(settings()))
+	c.enter("SORT max_age=1", sortOf(1, 0.5))
+	c.enter("SORT max_age=30", sortOf(30, 0.5))
+	c.enter("ByteTrack 0.6-30-0.9", byteOf(0.6, 0.9, 30))
+	c.run(kinds, seeds(t, 5))
+	t.Log(c.table())
+}
+
+// run draws and tracks everything. Counts of seeds are added; so are those of kinds into rows of each rate and of all.
+func (c *contest) run(kinds []kind, seeds int) {
+	type sum struct {
+		rate   float64
+		tr     int
+		counts *mot.Counts
+	}
+	var sums []sum
+	for _, k := range kinds {
+		for _, rate := range rates {
+			for seed := range seeds {
+				s := k.draw(uint64(seed), rate)
+				for i, run := range c.runs {
+					counts := s.evaluate(run)
+					c.score(fmt.Sprintf("%-10s %3g/s", k.name, rate), i, counts)
+					sums = append(sums, sum{rate, i, counts})
+				}
+			}
+		}
+	}
+	for _, rate := range rates {
+		for _, s := range sums {
+			if s.rate == rate {
+				c.score(fmt.Sprintf("%-10s %3g/s", "combined", rate), s.tr, s.counts)
+			}
+		}
+	}
+}
