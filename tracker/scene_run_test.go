@@ -71,9 +71,7 @@ func sortOf(maxAge int, minScore float64) runner {
 	return counted(func() baseline { return &sorter{maxAge: maxAge, minHits: 3, iou: 0.3, minScore: minScore} })
 }
 
-// runScene is how well a configuration does on a scene.
-func runScene(cfg tracker.Config, s *scene) mot.Scores { return s.evaluate(ours(cfg)).Scores() }
-
+// evaluate is how well a tracker does on the scene.
 func (s *scene) evaluate(run runner) *mot.Counts {
 	return mot.Evaluate(s.rows(), run(s.dets, s.last, s.at), s.frames())
 }
