@@ -41,11 +41,20 @@ func settings() tracker.Config {
 
 // ours runs this package's tracker. As the others do, it gives a box only for what was detected in the frame.
 func ours(cfg tracker.Config) runner {
+	return with(cfg, func(k *tracker.Track) bool { return k.Unseen == 0 })
+}
+
+// filled gives the boxes that are predicted over missed detections too, as a viewer sees them.
+func filled(cfg tracker.Config) runner {
+	return with(cfg, func(k *tracker.Track) bool { return !k.Predicted })
+}
+
+func with(cfg tracker.Config, give func(*tracker.Track) bool) runner {
 	return func(dets map[int][]infer.Detection, last int, at func(int) time.Time) mot.Rows {
 		tr, out := tracker.New(cfg), mot.Rows{}
 		for f := 1; f <= last; f++ {
 			for _, k := range tr.Update(dets[f], at(f)).At(at(f)) {
-				if k.Unseen == 0 {
+				if give(&k) {
 					out[f] = append(out[f], mot.Row{ID: k.ID, Box: k.Box, Score: k.Score, Class: 1})
 				}
 			}
@@ -152,6 +161,33 @@ func TestScenes(t *testing.T) {
 	c.enter("ByteTrack 0.6-30-0.9", byteOf(0.6, 0.9, 30))
 	c.run(kinds, seeds(t, 5))
 	t.Log(c.table())
+	for row, f := range sceneFloors {
+		c.hold(t, row, f)
+	}
+}
+
+// floor is the least that the tracker must reach, in per cent.
+type floor struct{ mota, idf1, hota float64 }
+
+// sceneFloors hold with the default seeds and with more.
+var sceneFloors = map[string]floor{
+	"combined     2/s": {60, 62, 52},
+	"combined     5/s": {75, 73, 59},
+	"combined    10/s": {76, 76, 61},
+	"combined    25/s": {76, 73, 60},
+}
+
+// hold fails the test if the first tracker of the contest is below a floor.
+func (c *contest) hold(t *testing.T, row string, f floor) {
+	t.Helper()
+	if c.sums[row] == nil {
+		t.Errorf("there is no row %q to hold", row)
+		return
+	}
+	s := c.sums[row][0].Scores()
+	if s.MOTA < f.mota || s.IDF1 < f.idf1 || s.HOTA < f.hota {
+		t.Errorf("%s: MOTA %.1f IDF1 %.1f HOTA %.1f, at least %.1f %.1f %.1f wanted", row, s.MOTA, s.IDF1, s.HOTA, f.mota, f.idf1, f.hota)
+	}
 }
 
 // run draws and tracks everything. Counts of seeds are added; so are those of kinds into rows of each rate and of all.
