@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 )
 
 // Info is what a sequence's seqinfo.ini says. What it leaves out is 0; a missing name is the folder's.
@@ -17,23 +18,25 @@ type Info struct {
 	Width, Height int     // pixels
 }
 
+// Bounds of a frame rate, frames a second.
+const MinRate, MaxRate = 0.01, 1000
+
+const maxName = 100 // bytes
+
 // InfoFile is the name of the file that ReadInfo reads.
 const InfoFile = "seqinfo.ini"
 
-// ReadInfo reads dir/seqinfo.ini. The error is fs.ErrNotExist if there is none.
+// ReadInfo reads dir/seqinfo.ini. If there is none, the error is fs.ErrNotExist and Info has the folder's name.
 func ReadInfo(dir string) (info Info, err error) {
 	path := filepath.Join(dir, InfoFile)
 	err = open(path, "sequence", func(f io.Reader) error {
 		info, err = readInfo(f)
 		return err
 	})
-	if err != nil {
-		return Info{}, err
-	}
 	if info.Name == "" {
 		info.Name = folderName(dir)
 	}
-	return info, nil
+	return info, err
 }
 
 func readInfo(f io.Reader) (Info, error) {
@@ -63,9 +66,12 @@ func (i *Info) set(key, value string) error {
 	}
 	switch key {
 	case "name":
+		if len(value) > maxName || strings.ContainsAny(value, `/\\`) || strings.ContainsFunc(value, notPrintable) {
+			return fmt.Errorf("name %s is no plain name of a sequence", quote(value))
+		}
 		i.Name = value
 	case "framerate":
-		v, err := number(key, value, 0.001, 1000, false)
+		v, err := number(key, value, MinRate, MaxRate, false)
 		i.FrameRate = v
 		return err
 	case "seqlength":
@@ -77,6 +83,8 @@ func (i *Info) set(key, value string) error {
 	}
 	return nil
 }
+
+func notPrintable(r rune) bool { return !unicode.IsPrint(r) }
 
 // folderName is the name of a folder, also of one given as "." or "..".
 func folderName(dir string) string {

@@ -55,21 +55,27 @@ func prepare(truth, result Rows, frames []int) *sequence {
 	return s
 }
 
-// chosen are the frames to evaluate, rising, each once.
+// chosen are the frames to evaluate that hold anything, rising, each once.
 func chosen(truth, result Rows, frames []int) []int {
-	if frames != nil {
-		frames = slices.Clone(frames)
-		slices.Sort(frames)
-		return slices.Compact(frames)
-	}
-	all := make(map[int]struct{}, len(truth))
+	with := make(map[int]struct{}, len(truth))
 	for f := range truth {
-		all[f] = struct{}{}
+		with[f] = struct{}{}
 	}
 	for f := range result {
-		all[f] = struct{}{}
+		with[f] = struct{}{}
 	}
-	return slices.Sorted(maps.Keys(all))
+	if frames == nil {
+		return slices.Sorted(maps.Keys(with))
+	}
+	var out []int
+	for _, f := range frames {
+		if _, ok := with[f]; ok {
+			out = append(out, f)
+			delete(with, f)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // withoutDistracted leaves out the results that are best matched to a distractor.
