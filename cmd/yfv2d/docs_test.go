@@ -34,6 +34,9 @@ func TestDocsShowWhatIsPrinted(t *testing.T) {
 		"yfv2d eval --json": func(t *testing.T) string {
 			return printedBy(t, "eval", "--json", "--images", filepath.Dir(picture), "--ann", ann)
 		},
+		"yfv2d track-eval --json": func(t *testing.T) string {
+			return printedBy(t, "track-eval", "--json", "--seq", motSequence(t, "TUD-Campus"))
+		},
 		"yfv2d version --json": func(t *testing.T) string { return printedBy(t, "version", "--json") },
 	}
 	shown := examples(t, "../../docs/api.md")

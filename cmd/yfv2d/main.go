@@ -59,6 +59,7 @@ Exit codes:
 		newDetectCmd(),
 		newModelCmd(),
 		newEvalCmd(),
+		newTrackEvalCmd(),
 		newCheckCmd(),
 		newVersionCmd(),
 		newGenCmd(),
