@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 # What apt provides, by who needs it. scripts/install.sh skips what is there and knows what differs between releases.
-APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev
+APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev \
+	libxnnpack-dev libpthreadpool-dev
 APT_TEST  := chromium
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
@@ -53,7 +54,7 @@ test-graph: deps ## the rewritten network computes what the stock form does, in 
 	go test ./infer/dnn -run TestOurGraphIsTheStockOne -count 1
 
 bench: build ## measured figures: network forms, letterbox+decode+NMS, the whole daemon (BENCH_SECONDS=30)
-	go test ./infer/dnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s
+	go test ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s
 	go run ./scripts/benchdaemon -bin bin/yfv2d -seconds $(BENCH_SECONDS)
 
 fuzz: deps ## a short run of every fuzz target (FUZZTIME=10s each)

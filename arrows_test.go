@@ -24,6 +24,7 @@ var places = map[string][]string{
 	"tracker":     {"infer"},
 	"infer/model": {"infer"},
 	"infer/dnn":   {"infer", "infer/model"},
+	"infer/xnn":   {"infer", "infer/model"},
 	"fetch":       {},
 
 	"pipeline":        {"infer", "tracker", "yuv"},
@@ -44,12 +45,13 @@ var places = map[string][]string{
 	// What only tests use: no line above may name these.
 	"capture/capturetest":     {"pipeline"},
 	"infer/model/modeltest":   {"infer", "infer/model"},
+	"infer/xnn/xnntest":       {},
 	"stream/openh264/decoder": {"pipeline", "stream"},
 }
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
 var outside = map[string][]string{
-	"C":                                   {"yuv", "infer/dnn", "capture", "stream/openh264", "stream/openh264/decoder"},
+	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "capture", "stream/openh264", "stream/openh264/decoder"},
 	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "stream", "cmd/yfv2d", "scripts/democlips"},
 	"github.com/nlpodyssey/gopickle":      {"infer/model"},                   // .pth files, without running what they hold
 	"google.golang.org/protobuf":          {"infer/model"},                   // ONNX files

@@ -1,0 +1,20 @@
+//go:build noxnnpack || !cgo
+
+package xnn
+
+import (
+	"yfv2d/infer"
+	"yfv2d/infer/model"
+)
+
+// Engine stands for the engine that this program does not have.
+type Engine struct{}
+
+// New returns ErrNotBuilt.
+func New(*model.Model) (*Engine, error) { return nil, ErrNotBuilt }
+
+// Forward returns ErrNotBuilt.
+func (*Engine) Forward(*infer.Canvas) ([]float32, error) { return nil, ErrNotBuilt }
+
+// Close does nothing.
+func (*Engine) Close() error { return nil }

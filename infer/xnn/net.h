@@ -1,0 +1,77 @@
+#ifndef YFV2D_XNN_NET_H
+#define YFV2D_XNN_NET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a step does. The first group runs an XNNPACK operator, the second a loop of ours. */
+enum yfv_kind {
+	YFV_CONV,
+	YFV_MAXPOOL,
+	YFV_AVGPOOL,
+	YFV_BILINEAR,
+	YFV_SOFTMAX,
+	YFV_SIGMOID,
+	YFV_HARDSWISH,
+	YFV_CLAMP,
+
+	YFV_FILL,    /* the canvas's bytes, times scale, to floats */
+	YFV_COPY,
+	YFV_ADD,     /* in + in2 */
+	YFV_MUL,     /* in * in2 */
+	YFV_REPEAT,  /* each pixel kh times down and kw times across: nearest neighbour */
+	YFV_MEAN,    /* over all pixels of a channel */
+	YFV_PLANES,  /* pixels of channels to planes of pixels, without gaps */
+};
+
+/*
+ * One step. Places (in, in2, out) are offsets into the arena and strides distances between pixels, all in floats; sizes
+ * are pixels and channels. in2_stride 0 uses one pixel of in2 for all.
+ */
+typedef struct {
+	int32_t kind;
+	size_t in, in2, out;
+	size_t in_stride, in2_stride, out_stride;
+	size_t h, w, c;    /* input */
+	size_t oh, ow, oc; /* output */
+	uint32_t kh, kw, sh, sw, dh, dw;
+	uint32_t top, left, bottom, right;
+	uint32_t groups;
+	uint32_t flags; /* XNNPACK's */
+	float lo, hi;   /* the output is clamped to these */
+	float scale;    /* YFV_FILL only */
+} yfv_step;
+
+typedef struct yfv_program yfv_program;
+
+/* Makes the library ready, once in a process. 0, or xnn_status. */
+int yfv_init(void);
+
+/* An empty program of at most that many steps; NULL without memory. */
+yfv_program *yfv_new(size_t steps);
+
+/*
+ * Adds a step. A convolution takes its kernel (output channel, row, column, input channel of its group) and bias, which
+ * may be NULL; both are copied. 0, or xnn_status.
+ */
+int yfv_add(yfv_program *p, const yfv_step *s, const float *kernel, const float *bias);
+
+/* Allocates an arena of that many floats and binds all steps to it; once, before the first run. 0, or xnn_status. */
+int yfv_bind(yfv_program *p, size_t floats);
+
+/* Runs all steps on a canvas. 0, or xnn_status. */
+int yfv_run(yfv_program *p, const uint8_t *bgr);
+
+/* The number of the step at which the last run failed. */
+size_t yfv_failed(const yfv_program *p);
+
+/* The arena; valid until yfv_free. */
+const float *yfv_arena(const yfv_program *p);
+
+/* Bytes of the arena and of the operators' common workspace. */
+size_t yfv_bytes(const yfv_program *p);
+
+/* Frees everything; NULL is allowed. */
+void yfv_free(yfv_program *p);
+
+#endif

@@ -1,0 +1,147 @@
+//go:build cgo && !noxnnpack
+
+package xnn
+
+/*
+#cgo CFLAGS: -O3
+#cgo LDFLAGS: -lXNNPACK
+#include "net.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+)
+
+// kind is what a step does.
+type kind int32
+
+const (
+	kindConv      kind = C.YFV_CONV
+	kindMaxPool   kind = C.YFV_MAXPOOL
+	kindAvgPool   kind = C.YFV_AVGPOOL
+	kindBilinear  kind = C.YFV_BILINEAR
+	kindSoftmax   kind = C.YFV_SOFTMAX
+	kindSigmoid   kind = C.YFV_SIGMOID
+	kindHardSwish kind = C.YFV_HARDSWISH
+	kindClamp     kind = C.YFV_CLAMP
+	kindFill      kind = C.YFV_FILL
+	kindCopy      kind = C.YFV_COPY
+	kindAdd       kind = C.YFV_ADD
+	kindMul       kind = C.YFV_MUL
+	kindRepeat    kind = C.YFV_REPEAT
+	kindMean      kind = C.YFV_MEAN
+	kindPlanes    kind = C.YFV_PLANES
+)
+
+// clamps says that a step of this kind can clamp its output.
+func (k kind) clamps() bool {
+	switch k {
+	case kindConv, kindMaxPool, kindAvgPool, kindClamp, kindAdd, kindMul, kindMean:
+		return true
+	}
+	return false
+}
+
+// program is a plan bound to memory of its own: operators with their packed weights, and the arena.
+type program struct {
+	c     *C.yfv_program
+	out   []float32 // in the arena
+	steps []*step
+}
+
+var initLibrary = sync.OnceValue(func() error {
+	if status := C.yfv_init(); status != 0 {
+		return fmt.Errorf("XNNPACK does not start on this processor: %s", statusText(status))
+	}
+	return nil
+})
+
+func newProgram(p *plan) (*program, error) {
+	if err := initLibrary(); err != nil {
+		return nil, err
+	}
+	pr := &program{c: C.yfv_new(C.size_t(len(p.steps))), steps: p.steps}
+	if pr.c == nil {
+		return nil, errors.New("out of memory")
+	}
+	for _, s := range p.steps {
+		c := s.forC()
+		if status := C.yfv_add(pr.c, &c, floats(s.weights), floats(s.bias)); status != 0 {
+			pr.close()
+			return nil, fmt.Errorf("node %s: XNNPACK does not take it: %s", s.node, statusText(status))
+		}
+	}
+	if status := C.yfv_bind(pr.c, C.size_t(p.floats)); status != 0 {
+		pr.close()
+		return nil, fmt.Errorf("bind %d MB of memory: %s", p.floats>>18, statusText(status))
+	}
+	arena := unsafe.Slice((*float32)(unsafe.Pointer(C.yfv_arena(pr.c))), p.floats)
+	pr.out = arena[p.out : p.out+p.values : p.out+p.values]
+	return pr, nil
+}
+
+// run computes the output for a canvas of the plan's size.
+func (p *program) run(bgr []byte) error {
+	if status := C.yfv_run(p.c, (*C.uint8_t)(&bgr[0])); status != 0 {
+		return fmt.Errorf("node %s: %s", p.steps[C.yfv_failed(p.c)].node, statusText(status))
+	}
+	return nil
+}
+
+func (p *program) close() {
+	C.yfv_free(p.c)
+	p.c, p.out = nil, nil
+}
+
+func floats(s []float32) *C.float { return (*C.float)(unsafe.SliceData(s)) }
+
+// forC is the step with its areas in their places.
+func (s *step) forC() C.yfv_step {
+	in, inStride := s.in.placeOrZero()
+	in2, in2Stride := s.in2.placeOrZero()
+	out, outStride := s.out.placeOrZero()
+	if s.spread {
+		in2Stride = 0
+	}
+	c := s.in.c
+	if s.kind == kindFill {
+		c = s.out.c
+	}
+	if s.packed {
+		outStride = c
+	}
+	w := s.window
+	return C.yfv_step{
+		kind: C.int32_t(s.kind),
+		in:   C.size_t(in), in2: C.size_t(in2), out: C.size_t(out),
+		in_stride: C.size_t(inStride), in2_stride: C.size_t(in2Stride), out_stride: C.size_t(outStride),
+		h: C.size_t(s.h), w: C.size_t(s.w), c: C.size_t(c),
+		oh: C.size_t(s.oh), ow: C.size_t(s.ow), oc: C.size_t(s.out.c),
+		kh: C.uint32_t(w.kh), kw: C.uint32_t(w.kw), sh: C.uint32_t(w.sh), sw: C.uint32_t(w.sw), dh: C.uint32_t(w.dh), dw: C.uint32_t(w.dw),
+		top: C.uint32_t(w.top), left: C.uint32_t(w.left), bottom: C.uint32_t(w.bottom), right: C.uint32_t(w.right),
+		groups: C.uint32_t(s.groups), flags: C.uint32_t(s.flags),
+		lo: C.float(s.lo), hi: C.float(s.hi), scale: C.float(s.scale),
+	}
+}
+
+// placeOrZero is place, or nothing for an area that the step does not have.
+func (a area) placeOrZero() (off, stride int) {
+	if a.st == nil {
+		return 0, 0
+	}
+	return a.place()
+}
+
+// statusText names an xnn_status.
+func statusText(status C.int) string {
+	names := []string{"success", "library not initialised", "invalid parameter", "invalid state", "unsupported parameter",
+		"unsupported hardware", "out of memory"}
+	if status < 0 || int(status) >= len(names) {
+		return fmt.Sprintf("status %d", status)
+	}
+	return names[status]
+}
