@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"strconv"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -107,18 +108,37 @@ func (m *mask) add(g glyph, pen image.Point) {
 	}
 }
 
-// labelText writes "person 12  87%", without the number for a box that has no identity. The result is valid until the
-// next call.
+// labelText writes "person 12  87%", without the number for a box that has no identity, and "person 12 · 2:15  87%"
+// for one that has stood still for 2 minutes and 15 seconds. The result is valid until the next call.
 func (l *lettering) labelText(name string, t *tracker.Track) []byte {
 	b := append(l.text[:0], name...)
 	if t.ID != 0 {
 		b = append(b, ' ')
 		b = strconv.AppendInt(b, int64(t.ID), 10)
 	}
+	if t.Stationary() {
+		b = append(b, " · "...)
+		b = appendClock(b, t.Age-t.StationarySince.Sub(t.FirstSeen))
+	}
 	b = append(b, "  "...)
 	b = strconv.AppendInt(b, int64(min(max(t.Score, 0), 1)*100+0.5), 10)
 	l.text = append(b, '%')
 	return l.text
+}
+
+// appendClock writes "0:07", "12:34" or "1:02:03", whole seconds.
+func appendClock(b []byte, d time.Duration) []byte {
+	two := func(n int64) { b = append(b, byte('0'+n/10), byte('0'+n%10)) }
+	s := int64(max(d, 0) / time.Second)
+	if s < 3600 {
+		b = strconv.AppendInt(b, s/60, 10)
+	} else {
+		b = append(strconv.AppendInt(b, s/3600, 10), ':')
+		two(s / 60 % 60)
+	}
+	b = append(b, ':')
+	two(s % 60)
+	return b
 }
 
 // printable makes a class name fit for a label: one line, of bounded length.

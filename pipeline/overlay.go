@@ -49,8 +49,9 @@ func NewOverlay(classes []string) (*Overlay, error) {
 }
 
 // Draw draws the tracks on f in place: on the planes of an I420 frame, on the pixels of a BGR one. A held position
-// (Predicted) has a dashed line; a track without an ID shows none. What lies outside the frame is not drawn, labels are
-// moved inside. Boxes that are not finite numbers are left out.
+// (Predicted) has a dashed line; a track without an ID shows none. A stationary track's label tells for how long it has
+// stood, a moving one has an arrow from its middle to where that will be in half a second. What lies outside the frame
+// is not drawn, labels are moved inside. Boxes that are not finite numbers are left out.
 func (o *Overlay) Draw(f *Frame, tracks []tracker.Track) error {
 	s, err := o.surface(f)
 	if err != nil || len(tracks) == 0 {
@@ -62,7 +63,11 @@ func (o *Overlay) Draw(f *Frame, tracks []tracker.Track) error {
 	o.letters.setSize(min(max(minLetter, (short+letterPart/2)/letterPart), maxLetter))
 	for i := range tracks {
 		if r, ok := pixels(&tracks[i], size); ok {
-			drawBox(s, r, line, o.ink(tracks[i].Class), tracks[i].Predicted)
+			c := o.ink(tracks[i].Class)
+			drawBox(s, r, line, c, tracks[i].Predicted)
+			if a, ok := arrowOf(&tracks[i], size, line); ok {
+				a.draw(s, line, c)
+			}
 		}
 	}
 	for i := range tracks { // on top of all boxes

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"yfv2d/infer"
 	"yfv2d/tracker"
@@ -200,11 +201,20 @@ func TestOverlayRefusesAnEmptyFrame(t *testing.T) {
 	}
 }
 
+// tenTracks are three that stand, three that walk, two that hardly move and two that are held.
 func tenTracks(size image.Point) []tracker.Track {
 	var all []tracker.Track
 	for i := range 10 {
 		x, y := float32(i*size.X/11), float32(i*size.Y/20)
-		all = append(all, track(i+1, i, 0.5, x, y, x+float32(size.X/6), y+float32(size.Y/2), i%4 == 3))
+		tr := track(i+1, i, 0.5, x, y, x+float32(size.X/6), y+float32(size.Y/2), i%4 == 3)
+		switch i % 4 {
+		case 0:
+			tr.StationarySince, tr.Age = tr.FirstSeen.Add(time.Second), 2*time.Minute
+		case 1: // walking
+			angle := float64(i)
+			tr.VX, tr.VY = float32(math.Cos(angle))*float32(size.X)/6, float32(math.Sin(angle))*float32(size.X)/6
+		}
+		all = append(all, tr)
 	}
 	return all
 }
