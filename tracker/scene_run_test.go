@@ -152,13 +152,15 @@ func seeds(t *testing.T, n int) int {
 
 var rates = []float64{2, 5, 10, 25} // frames a second
 
-// Every kind of scene at every rate, beside the reference trackers. Run it with -v for the table.
+// Every kind of scene at every rate. With -v the reference trackers stand beside in the table.
 func TestScenes(t *testing.T) {
 	var c contest
 	c.enter("ours", ours(settings()))
-	c.enter("SORT max_age=1", sortOf(1, 0.5))
-	c.enter("SORT max_age=30", sortOf(30, 0.5))
-	c.enter("ByteTrack 0.6-30-0.9", byteOf(0.6, 0.9, 30))
+	if testing.Verbose() {
+		c.enter("SORT max_age=1", sortOf(1, 0.5))
+		c.enter("SORT max_age=30", sortOf(30, 0.5))
+		c.enter("ByteTrack 0.6-30-0.9", byteOf(0.6, 0.9, 30))
+	}
 	c.run(kinds, seeds(t, 5))
 	t.Log(c.table())
 	for row, f := range sceneFloors {
