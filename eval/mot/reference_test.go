@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"yfv2d/infer"
 )
 
 // The figures that TrackEval gives for the output of the official trackers.
@@ -57,5 +59,22 @@ func TestReferenceResults(t *testing.T) {
 				t.Errorf("%d identity switches, want %d", s.IDs, row.switches)
 			}
 		})
+	}
+}
+
+// A crowd as in the challenge's fullest sequence: 200 persons in each of 500 frames, who overlap their neighbours.
+func BenchmarkEvaluateCrowd(b *testing.B) {
+	truth, result := Rows{}, Rows{}
+	for f := 1; f <= 500; f++ {
+		for id := range 200 {
+			x, y := float32(id%20*30+f%7), float32(id/20*60)
+			truth[f] = append(truth[f], Row{ID: id, Box: infer.Box{X0: x, Y0: y, X1: x + 40, Y1: y + 100}})
+			if (f+id)%9 > 0 {
+				result[f] = append(result[f], Row{ID: id + f/100*200, Box: infer.Box{X0: x + 3, Y0: y + 2, X1: x + 43, Y1: y + 100}})
+			}
+		}
+	}
+	for b.Loop() {
+		Evaluate(truth, result, nil)
 	}
 }
