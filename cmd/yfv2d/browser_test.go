@@ -232,7 +232,7 @@ func checkFacts(t *testing.T, b *browser, s *served) {
 		{"demo", "[data-fact=latency]", `^≈ \d+ ms$`},
 		{"demo", "[data-fact=drops]", `^\d`},
 		{"demo", "[data-fact=viewers]", `^1$`},
-		{"demo", ".objects", `#\d+person0\.\d\d`},
+		{"demo", ".objects", `#\d+person0\.\d\dseen for [\d:]+( s)? · (stands for [\d:]+( s)?|\d+ px/s)`},
 		{"gone", ".state-text", `^Down$`},
 		{"gone", ".veil-title", `^Camera is down$`},
 		{"gone", ".veil-text", `(?i)no such file|does not exist.*(Next try in \d+ s|Trying again now)`},

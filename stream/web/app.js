@@ -5,6 +5,7 @@ import { Player } from './player.js';
 const pollEvery = 1000; // ms
 const pollLimit = 4000; // ms until an unanswered reading counts as failed
 const hiddenLimit = 15000; // ms that a hidden page keeps its pictures: the server encodes only for who looks
+const dimAfter = 0.5; // s that an object may be unseen before its row dims: a reading's own delay is no absence
 
 const $ = (id) => document.getElementById(id);
 const cards = new Map();
@@ -51,7 +52,7 @@ class Card {
     this.player.camera(camera.state === 'live', camera.preview.viewers, camera.fps.preview);
     this.showState();
     this.showFacts(camera);
-    this.showObjects(camera.objects);
+    this.showObjects(camera.objects, serverTime);
     const receiver = await this.player.measure().catch(() => null);
     this.showLatency(receiver);
   }
@@ -123,26 +124,43 @@ class Card {
       : 'estimate, known while the picture plays';
   }
 
-  showObjects(objects) {
+  showObjects(objects, serverTime) {
     set(this.find('.count'), String(objects.length));
     const list = this.find('.objects');
     while (list.children.length > objects.length) list.lastElementChild.remove();
     objects.forEach((o, i) => {
       const row = list.children[i] || list.appendChild(newRow());
-      const [id, kind, bar, score] = row.children;
+      const [id, kind, bar, score, life] = row.children;
       set(id, `#${o.id}`);
       set(kind, o.class || `class ${o.class_id}`);
       bar.firstElementChild.style.width = `${Math.round(o.score * 100)}%`;
       set(score, o.score.toFixed(2));
-      row.classList.toggle('predicted', o.predicted);
+      score.title = `best ${o.best_score.toFixed(2)} of ${o.detections.toLocaleString('en')}`;
+      set(life, `seen for ${duration(o.age)} · ${motionText(o, serverTime)}`);
+      row.classList.toggle('predicted', o.predicted && o.unseen > dimAfter);
     });
   }
+}
+
+// motionText says how fast an object moves, or how long it has stood where it is.
+function motionText(o, serverTime) {
+  if (!o.stationary) return `${Math.round(o.speed)} px/s`;
+  return `stands for ${duration((serverTime - Date.parse(o.stationary_since)) / 1000)}`;
+}
+
+// duration writes seconds as "12 s", "2:15" or "1:02:03".
+function duration(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  const two = (n) => String(n).padStart(2, '0');
+  const m = Math.floor(s / 60);
+  return m < 60 ? `${m}:${two(s % 60)}` : `${Math.floor(m / 60)}:${two(m % 60)}:${two(s % 60)}`;
 }
 
 function newRow() {
   const row = document.createElement('li');
   row.className = 'object';
-  for (const name of ['id', 'class', 'bar', 'score']) {
+  for (const name of ['id', 'class', 'bar', 'score', 'life']) {
     const cell = document.createElement('span');
     cell.className = name;
     row.append(cell);
