@@ -14,9 +14,21 @@ static void fill(const yfv_step *s, float *restrict out, const uint8_t *restrict
 	for (size_t i = 0; i < n; i++) out[i] = (float)bgr[i] * scale;
 }
 
+/* Inlined with a constant c, so that a pixel is a few moves instead of a call. */
+static inline __attribute__((always_inline)) void copy_channels(const yfv_step *s, const float *restrict in,
+	float *restrict out, size_t c) {
+	const size_t n = s->h * s->w, in_stride = s->in_stride, out_stride = s->out_stride;
+	for (size_t i = 0; i < n; i++, in += in_stride, out += out_stride) memcpy(out, in, c * sizeof(float));
+}
+
 static void copy(const yfv_step *s, const float *restrict in, float *restrict out) {
-	const size_t n = s->h * s->w, bytes = s->c * sizeof(float);
-	for (size_t i = 0; i < n; i++) memcpy(out + i * s->out_stride, in + i * s->in_stride, bytes);
+	switch (s->c) { /* the runs that the project's network has most often */
+	case 3: copy_channels(s, in, out, 3); break;
+	case 6: copy_channels(s, in, out, 6); break;
+	case 12: copy_channels(s, in, out, 12); break;
+	case 24: copy_channels(s, in, out, 24); break;
+	default: copy_channels(s, in, out, s->c);
+	}
 }
 
 static float clamp(float v, float lo, float hi) {

@@ -1,0 +1,54 @@
+//go:build cgo && !noxnnpack
+
+package xnn
+
+import (
+	"strings"
+	"testing"
+
+	"yfv2d/infer/model"
+)
+
+// FuzzGraph reads ONNX files: whatever they say, the engine refuses them in one line, or runs them within the memory it
+// planned.
+func FuzzGraph(f *testing.F) {
+	for _, row := range graphs {
+		g := newGraph(6, 8)
+		g.Outputs = []model.Value{{Name: row.build(g)}}
+		f.Add((&model.File{IRVersion: 6, Opset: 11, Producer: "test", Graph: &g.Graph}).Encode())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := model.DecodeONNX(data)
+		if err != nil || file.Graph == nil {
+			return
+		}
+		p, err := newPlan(file.Graph)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
+				t.Fatalf("not one short line: %v", err)
+			}
+			return
+		}
+		if cost(p) > 1<<24 {
+			return // possible, but too slow for a test
+		}
+		pr, err := newProgram(p)
+		if err != nil {
+			return
+		}
+		defer pr.close()
+		d := file.Graph.Inputs[0].Dims
+		if err := pr.run(make([]byte, 3*d[2]*d[3])); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// cost is roughly how many multiply-adds and moves a plan takes.
+func cost(p *plan) int {
+	n := p.floats
+	for _, s := range p.steps {
+		n += s.h*s.w*s.in.c + s.oh*s.ow*(s.out.c*s.window.kh*s.window.kw+len(s.weights))
+	}
+	return n
+}
