@@ -11,7 +11,6 @@ import (
 
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer"
-	"yfv2d/infer/dnn"
 	"yfv2d/infer/model"
 	"yfv2d/stream"
 )
@@ -21,6 +20,7 @@ type daemon struct {
 	cfg     *config.Config
 	log     zerolog.Logger
 	model   *model.Model
+	engine  engine
 	workers *infer.Workers
 	cameras []*camera
 	whep    *stream.WHEP
@@ -63,8 +63,11 @@ func (d *daemon) openWorkers() (err error) {
 	if _, err := infer.NewDecoder(d.model.Head, th); err != nil {
 		return fmt.Errorf("model %s: %w", d.model.Name, err)
 	}
+	if d.engine, err = builtEngines.choose(d.cfg.Detect.Engine, d.model); err != nil {
+		return err
+	}
 	d.workers, err = infer.NewWorkers(d.cfg.Detect.Workers, func() (infer.Detector, error) {
-		e, err := dnn.New(d.model)
+		e, err := d.engine.new(d.model)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +116,7 @@ func (d *daemon) openServer() (err error) {
 		Hosts:       d.cfg.Server.Hosts,
 		AllowOpen:   d.cfg.Server.AllowOpen,
 		CORSOrigins: d.cfg.Server.CORSOrigins,
-		Version:     serverVersion(d.model),
+		Version:     serverVersion(d.model, d.engine.name),
 		Log:         d.log,
 		WHEP:        d.whep,
 	})
@@ -157,8 +160,11 @@ func (d *daemon) run(ctx context.Context) error {
 func (d *daemon) announce() {
 	v := currentVersion()
 	th := thresholds(d.cfg.Detect, d.model)
-	d.log.Info().Str("version", v.Version).Str("engine", v.Engine).Str("opencv", v.OpenCV).Str("model", d.model.Name).
+	d.log.Info().Str("version", v.Version).Str("engine", d.engine.name).Str("opencv", v.OpenCV).Str("model", d.model.Name).
 		Float32("score", th.Score).Int("cameras", len(d.cameras)).Msg("yfv2d starts")
+	if d.engine.warning != "" {
+		d.log.Warn().Msg(d.engine.warning)
+	}
 	if n := modelNotes(d.model); n.Better != "" {
 		d.log.Info().Msg(n.Note + "; " + n.Better)
 	}

@@ -15,10 +15,10 @@ const (
 )
 
 // serverVersion is what /api/version and the page's last lines tell.
-func serverVersion(m *model.Model) stream.VersionInfo {
+func serverVersion(m *model.Model, engine string) stream.VersionInfo {
 	v := currentVersion()
 	return stream.VersionInfo{
-		Version: v.Version, Commit: v.Commit, Go: v.Go, OpenCV: v.OpenCV, Engine: v.Engine,
+		Version: v.Version, Commit: v.Commit, Go: v.Go, OpenCV: v.OpenCV, Engine: engine,
 		Model: modelNotes(m),
 	}
 }

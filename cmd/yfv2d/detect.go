@@ -46,6 +46,9 @@ the next frame and leaves a video that plays.`,
 				return err
 			}
 			defer n.workers.Close()
+			if n.warning != "" {
+				fmt.Fprintln(c.ErrOrStderr(), "yfv2d:", n.warning)
+			}
 			d := &detecting{net: n, tracked: tracked, asJSON: asJSON, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()}
 			defer d.close()
 			return d.all(c.Context(), expand(args), out)

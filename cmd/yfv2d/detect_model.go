@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"yfv2d/infer"
-	"yfv2d/infer/dnn"
 	"yfv2d/infer/model"
 )
 
 // modelFlags are the flags of every command that looks at pictures.
 type modelFlags struct {
 	model, input, resize string
+	engine               string
 	score, nms           float32
 	classes              []string
 }
@@ -30,10 +30,12 @@ func (m *modelFlags) add(c *cobra.Command) {
 	f.StringVar(&m.model, "model", model.BuiltinName, "`model`: builtin, an imported .onnx file, or weights as .pth or .param")
 	f.StringVar(&m.input, "input", "auto", "network input `WxH`, sides multiples of 32; auto fits the picture's shape with about 352x352 pixels")
 	f.StringVar(&m.resize, "resize", infer.ResizeLetterbox.String(), "`how` a picture is fitted to the input: letterbox or stretch")
+	f.StringVar(&m.engine, "engine", engineAuto, "`what` runs the network: xnnpack, opencv, or auto: XNNPACK if it computes what OpenCV does")
 	f.Float32Var(&m.score, "score", 0, "report nothing below this `score`, 0 to 1 (default: the model's own, 0.3 or 0.35 for the built-in)")
 	f.Float32Var(&m.nms, "nms", defaultNMS, "of two boxes of a class that overlap by more than this `IoU`, 0 to 1, keep the better")
 	f.StringSliceVar(&m.classes, "classes", nil, "report only these `classes`, by name, separated by commas")
 	_ = c.RegisterFlagCompletionFunc("resize", cobra.FixedCompletions([]string{"letterbox", "stretch"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{engineAuto, engineXNNPACK, engineOpenCV}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("input", cobra.FixedCompletions([]string{"auto", "352x352"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -43,6 +45,7 @@ type network struct {
 	input   image.Point // zero: auto
 	resize  infer.Resize
 	workers *infer.Workers
+	warning string // about the engine, empty if there is none
 }
 
 // open checks the flags and makes the one engine. scoreSet says that --score was given. The caller closes workers.
@@ -71,8 +74,13 @@ func (m *modelFlags) open(scoreSet bool) (*network, error) {
 	if th.Only, err = classNumbers(m.classes, n.model.Classes, m.model); err != nil {
 		return nil, err
 	}
+	chosen, err := builtEngines.choose(m.engine, n.model)
+	if err != nil {
+		return nil, usageErrorf("--%w", err)
+	}
+	n.warning = chosen.warning
 	n.workers, err = infer.NewWorkers(1, func() (infer.Detector, error) {
-		e, err := dnn.New(n.model)
+		e, err := chosen.new(n.model)
 		if err != nil {
 			return nil, err
 		}

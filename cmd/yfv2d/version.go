@@ -11,6 +11,7 @@ import (
 
 	"yfv2d"
 	"yfv2d/infer/model"
+	"yfv2d/infer/xnn"
 )
 
 // Set by the linker (-X main.version=... -X main.commit=...); empty in a plain go build.
@@ -24,8 +25,8 @@ type versionInfo struct {
 	OpenCV  string `json:"opencv"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
-	Engine  string `json:"engine"`
-	Model   string `json:"model"` // the built-in one
+	Engine  string `json:"engine"` // that auto takes if nothing is wrong
+	Model   string `json:"model"`  // the built-in one
 }
 
 // currentVersion is this program's version. What the linker was not told comes from the VERSION file and from Go's
@@ -33,7 +34,7 @@ type versionInfo struct {
 func currentVersion() versionInfo {
 	v := versionInfo{
 		Version: version, Commit: commit, Go: runtime.Version(), OpenCV: gocv.OpenCVVersion(),
-		OS: runtime.GOOS, Arch: runtime.GOARCH, Engine: engineName, Model: builtinName(),
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Engine: defaultEngine(), Model: builtinName(),
 	}
 	if v.Version == "" {
 		v.Version = yfv2d.Version()
@@ -57,9 +58,6 @@ func builtFrom() string {
 	}
 	return ""
 }
-
-// engineName is what the program runs networks with.
-const engineName = "opencv-dnn"
 
 // builtinName is the name of the model that the program carries inside.
 func builtinName() string {
@@ -102,6 +100,10 @@ func (v versionInfo) details() string {
 	if commit == "" {
 		commit = "unknown"
 	}
+	engine := v.Engine
+	if !xnn.Built {
+		engine += " (" + xnn.ErrNotBuilt.Error() + ")"
+	}
 	return fmt.Sprintf("commit   %s\ngo       %s %s/%s\nopencv   %s\nengine   %s\nmodel    %s (built in)\n",
-		commit, v.Go, v.OS, v.Arch, v.OpenCV, v.Engine, v.Model)
+		commit, v.Go, v.OS, v.Arch, v.OpenCV, engine, v.Model)
 }

@@ -7,6 +7,9 @@ import (
 	"yfv2d/infer/model"
 )
 
+// Built says whether the program has the engine.
+const Built = false
+
 // Engine stands for the engine that this program does not have.
 type Engine struct{}
 

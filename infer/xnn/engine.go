@@ -16,6 +16,9 @@ import (
 // size takes some 10 MB.
 const maxNets = 4
 
+// Built says whether the program has the engine.
+const Built = true
+
 // Engine is an infer.Engine. It keeps one program per input size, the last few sizes used. Its memory, packed weights
 // included, is its own.
 type Engine struct {

@@ -50,6 +50,7 @@ type Detect struct {
 	NMS         float64            // IoU
 	Classes     []string           // empty: all
 	ClassScores map[string]float64 // by class name; others have Score
+	Engine      string             // auto, xnnpack or opencv
 	Workers     int                // engine threads of the process
 }
 
@@ -79,7 +80,7 @@ func Default() Config {
 		Model:   Builtin,
 		Log:     Log{Level: "info", Format: "auto"},
 		Server:  Server{Listen: []string{"127.0.0.1:8080"}},
-		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Workers: 1},
+		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
 		Tracker: tracker.DefaultConfig(),
 		Preview: Preview{BitrateKbps: 1500, Encoder: "openh264"},
 	}

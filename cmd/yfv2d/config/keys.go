@@ -59,6 +59,8 @@ var keys = []key{
 		doc: `names of the classes to look for, as in ["person", "car"]; empty is all`},
 	{path: "detect.class_scores", at: func(c *Config, _ *Camera) any { return &c.Detect.ClassScores }, min: 0.01, max: 1,
 		doc: "least scores of single classes, as in { person = 0.5 }"},
+	{path: "detect.engine", at: func(c *Config, _ *Camera) any { return &c.Detect.Engine }, oneOf: []string{"auto", "xnnpack", "opencv"},
+		doc: "what runs the network: auto is XNNPACK if it is built in and computes what OpenCV does, else OpenCV"},
 	{path: "detect.workers", at: func(c *Config, _ *Camera) any { return &c.Detect.Workers }, min: 1, max: 64,
 		doc: "threads that run the network, shared by all cameras; each has its own engine and memory"},
 
