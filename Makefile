@@ -50,8 +50,8 @@ test: deps-test build ## everything that must hold: vet, staticcheck, import arr
 	go tool staticcheck ./...
 	@scripts/test.sh
 
-test-graph: deps ## the rewritten network computes what the stock form does, in this system's OpenCV
-	go test ./infer/dnn -run TestOurGraphIsTheStockOne -count 1
+test-graph: deps ## the rewritten network computes what the stock form does, in this system's OpenCV and XNNPACK
+	go test ./infer/dnn ./infer/xnn -run 'TestOurGraphIsTheStockOne|TestAgreesWithOpenCV' -count 1
 
 bench: build ## measured figures: network forms, letterbox+decode+NMS, the whole daemon (BENCH_SECONDS=30)
 	go test ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s

@@ -45,7 +45,7 @@ frames=$(wc -l </tmp/detect.jsonl)
 persons=$(grep -c "\"class\":\"person\"" /tmp/detect.jsonl || true)
 echo "test-trixie: $frames frames, $persons with a person"
 [ "$frames" -ge 300 ] && [ "$persons" -ge $((frames * 8 / 10)) ]
-# Our graph leans on the fast depthwise path of OpenCV 4.6; that 4.10 computes the same is seen here.
+# Our graph leans on the fast depthwise path of OpenCV 4.6; that 4.10 computes the same, and the newer XNNPACK too, is seen here.
 make SKIP_APT=1 test-graph
 '
 echo "test-trixie: passed"
