@@ -22,6 +22,7 @@ func best(r, rows int, sim [][]float64, usedCols uint) float64 {
 
 func TestAssignIsOptimal(t *testing.T) {
 	rnd := rand.New(rand.NewSource(1))
+	var s solver
 	for round := 0; round < 4000; round++ {
 		rows, cols := 1+rnd.Intn(6), 1+rnd.Intn(6)
 		density := rnd.Float64()
@@ -37,7 +38,7 @@ func TestAssignIsOptimal(t *testing.T) {
 			}
 		}
 		total, taken := 0.0, map[int]bool{}
-		for r, c := range assign(rows, cols, edges) {
+		for r, c := range s.assign(rows, cols, edges) {
 			if c < 0 {
 				continue
 			}
@@ -54,11 +55,12 @@ func TestAssignIsOptimal(t *testing.T) {
 }
 
 func TestAssignPrefersOneGoodToTwoBadPairs(t *testing.T) {
-	got := assign(2, 2, []edge{{0, 0, 0.9}, {0, 1, 0.3}, {1, 0, 0.3}})
+	var s solver
+	got := s.assign(2, 2, []edge{{0, 0, 0.9}, {0, 1, 0.3}, {1, 0, 0.3}})
 	if got[0] != 0 || got[1] != -1 {
 		t.Fatalf("got %v, want [0 -1]", got)
 	}
-	if got := assign(3, 0, nil); got[0] != -1 || len(got) != 3 {
+	if got := s.assign(3, 0, nil); got[0] != -1 || len(got) != 3 {
 		t.Fatalf("no detections: got %v", got)
 	}
 }

@@ -26,9 +26,13 @@ type Config struct {
 	// longer, make a track confirmed.
 	ConfirmHits   int
 	ConfirmWithin time.Duration
-	// ConfirmScore confirms a track by a single detection at or above it: false alarms of that score are rare and
+	// ConfirmScore confirms a track by a detection at or above it at once: false alarms of that score are rare and
 	// at two detections a second three hits would hide a person for a second. Above 1 switches it off.
 	ConfirmScore float64
+	// ConfirmAfter is the least time over which a track must have been detected step by step to be confirmed, by score or
+	// by number: at 25 detections a second a false alarm of three frames is nothing. Less than an interval asks nothing,
+	// and what is in sight at the start is not held up.
+	ConfirmAfter time.Duration
 	// LostAfter is how long a confirmed track is shown without a detection, and never less than 2.5 intervals, so
 	// that one missed detection hides nothing at any rate.
 	LostAfter time.Duration
@@ -52,20 +56,22 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Interval:         100 * time.Millisecond,
-		MinIoU:           0.15,
+		MinIoU:           0.17,
 		ClassPenalty:     0.2,
 		HighScore:        0.5,
+		StartScore:       0.25,
 		ConfirmHits:      3, // SORT's min_hits
-		ConfirmWithin:    600 * time.Millisecond,
+		ConfirmWithin:    200 * time.Millisecond,
 		ConfirmScore:     0.6,
+		ConfirmAfter:     130 * time.Millisecond,
 		LostAfter:        time.Second,
 		ForgetAfter:      3 * time.Second,
 		PredictIntervals: 1.5,
 		PredictMax:       time.Second,
-		MeasureNoise:     0.05, // DeepSORT's 1/20
-		MoveNoise:        0.6,  // this, SizeNoise and MinIoU: best on two street scenes at 2 to 25 detections a second
-		SizeNoise:        0.1,
-		StartSpeed:       1.5, // a walking person is 0.45 wide and crosses 1.4 m/s; size here is about 1.1 m
+		MeasureNoise:     0.063, // about DeepSORT's 1/20; detectors' boxes against truth scatter by 0.045 to 0.07
+		MoveNoise:        0.25,  // a quarter of a walker's speed (1 m/s is about 0.9 sizes/s) gained or lost within a second
+		SizeNoise:        0.09,
+		StartSpeed:       0.8, // about a walking person's; a size is about 1.1 m of one
 	}
 }
 
@@ -82,7 +88,7 @@ func (c Config) complete() Config {
 		}
 	}
 	for _, f := range []struct{ v, d *time.Duration }{
-		{&c.Interval, &d.Interval}, {&c.ConfirmWithin, &d.ConfirmWithin}, {&c.LostAfter, &d.LostAfter},
+		{&c.Interval, &d.Interval}, {&c.ConfirmWithin, &d.ConfirmWithin}, {&c.ConfirmAfter, &d.ConfirmAfter}, {&c.LostAfter, &d.LostAfter},
 		{&c.ForgetAfter, &d.ForgetAfter}, {&c.PredictMax, &d.PredictMax},
 	} {
 		if *f.v <= 0 {

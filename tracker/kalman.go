@@ -43,13 +43,16 @@ type motion struct{ cx, cy, w, h axis }
 // minSide is the least width and height of a filtered box, px.
 const minSide = 1
 
+// startGrowth is the standard deviation of the unknown growth of a new track's sides, in box sizes per second.
+const startGrowth = 0.3
+
 func newMotion(b infer.Box, cfg *Config) motion {
 	cx, cy, w, h := centre(b)
 	s := (w + h) / 2
-	start := func(x float64) axis {
-		return axis{x: x, pxx: measured(s, cfg), pvv: square(cfg.StartSpeed * s)}
+	start := func(x, speed float64) axis {
+		return axis{x: x, pxx: measured(s, cfg), pvv: square(speed * s)}
 	}
-	return motion{start(cx), start(cy), start(w), start(h)}
+	return motion{start(cx, cfg.StartSpeed), start(cy, cfg.StartSpeed), start(w, startGrowth), start(h, startGrowth)}
 }
 
 // measured is the variance of a measured coordinate of a box of size s: relative to the size, and half a pixel at least.
@@ -64,10 +67,11 @@ func centre(b infer.Box) (cx, cy, w, h float64) {
 
 func (m *motion) size() float64 { return (m.w.x + m.h.x) / 2 }
 
-// predict moves the box on by move seconds and lets the uncertainty grow by dt seconds.
-func (m *motion) predict(move, dt float64, cfg *Config) {
+// predict moves the box on by move seconds and lets the uncertainty grow by dt seconds; unrest, 1 or more, is how much
+// more than usual the velocity wanders.
+func (m *motion) predict(move, dt, unrest float64, cfg *Config) {
 	s := m.size()
-	qm, qs := square(cfg.MoveNoise*s), square(cfg.SizeNoise*s)
+	qm, qs := square(unrest*cfg.MoveNoise*s), square(cfg.SizeNoise*s)
 	w, h := m.w.x, m.h.x
 	m.cx.predict(move, dt, qm)
 	m.cy.predict(move, dt, qm)
@@ -76,9 +80,10 @@ func (m *motion) predict(move, dt float64, cfg *Config) {
 	m.w.x, m.h.x = bounded(m.w.x, w), bounded(m.h.x, h)
 }
 
-func (m *motion) correct(b infer.Box, cfg *Config) {
+// correct takes in a detection's box, whose standard deviation is noise times the usual.
+func (m *motion) correct(b infer.Box, noise float64, cfg *Config) {
 	cx, cy, w, h := centre(b)
-	r := measured((w+h)/2, cfg)
+	r := noise * noise * measured((w+h)/2, cfg)
 	m.cx.correct(cx, r)
 	m.cy.correct(cy, r)
 	m.w.correct(w, r)
@@ -89,6 +94,12 @@ func (m *motion) correct(b infer.Box, cfg *Config) {
 // bounded keeps a predicted side within half and twice of what it was: a size's velocity is mostly noise.
 func bounded(side, was float64) float64 {
 	return math.Max(minSide, math.Min(2*was, math.Max(was/2, side)))
+}
+
+// extent is the box as it stands.
+func (m *motion) extent() extent {
+	w, h := m.w.x/2, m.h.x/2
+	return extent{m.cx.x - w, m.cy.x - h, m.cx.x + w, m.cy.x + h}
 }
 
 // after is the box dt seconds later, or before if dt is negative.

@@ -20,11 +20,11 @@ func TestCovarianceStaysPositiveDefinite(t *testing.T) {
 			if rnd.Intn(10) == 0 {
 				dt = 0
 			}
-			m.predict(dt*rnd.Float64(), dt, &cfg)
+			m.predict(dt*rnd.Float64(), dt, 1+rnd.Float64(), &cfg)
 			if rnd.Intn(3) > 0 {
 				x, y := rnd.Float32()*2e6-1e6, rnd.Float32()*2e6-1e6
 				w, h := side*(0.2+2*rnd.Float32()), side*(0.2+2*rnd.Float32())
-				m.correct(infer.Box{X0: x, Y0: y, X1: x + w, Y1: y + h}, &cfg)
+				m.correct(infer.Box{X0: x, Y0: y, X1: x + w, Y1: y + h}, 1, &cfg)
 			}
 			for _, a := range []axis{m.cx, m.cy, m.w, m.h} {
 				det := a.pxx*a.pvv - a.pxv*a.pxv
@@ -70,8 +70,8 @@ func TestMotionLearnsVelocity(t *testing.T) {
 		now := 0.0
 		for now < 3 {
 			now += dt
-			m.predict(dt, dt, &cfg)
-			m.correct(box(now), &cfg)
+			m.predict(dt, dt, 1, &cfg)
+			m.correct(box(now), 1, &cfg)
 		}
 		if math.Abs(m.cx.v-80) > 2 || math.Abs(m.cy.v+40) > 2 || math.Abs(m.w.v) > 1 {
 			t.Errorf("dt %v: velocity %.1f, %.1f, width %.1f px/s, want 80, -40, 0", dt, m.cx.v, m.cy.v, m.w.v)

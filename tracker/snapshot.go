@@ -24,6 +24,7 @@ type life struct {
 	class       int
 	score, best float32
 	detections  int
+	presence    float64 // at how many of the last steps it was seen, 0..1
 	state       State
 	first, last time.Time
 	motion      motion
@@ -32,7 +33,7 @@ type life struct {
 
 // At gives the tracks to be shown at time t, by rising id: the confirmed ones, moved to where they are (or were) at t.
 // A box moves for PredictIntervals detection intervals from its last detection, in either direction and at most
-// PredictMax; beyond that it is held and marked Predicted, and from LostAfter on it is not returned, even
+// PredictMax; beyond that (and at once, if the track was seen too seldom to be trusted) it is held and marked Predicted, and from LostAfter on it is not returned, even
 // if Update has not been called since.
 func (s *Snapshot) At(t time.Time) []Track {
 	if s == nil {
@@ -76,7 +77,11 @@ func (s *Snapshot) Ended() []Track {
 
 func (s *Snapshot) track(l *life, t time.Time) Track {
 	since := t.Sub(l.last)
-	move := max(-s.span, min(s.span, since))
+	span := s.span
+	if l.presence < reliable {
+		span = 0
+	}
+	move := max(-span, min(span, since))
 	sx, sy := l.motion.deviation(since.Seconds(), s.cfg)
 	return Track{
 		ID: l.id, State: l.state,

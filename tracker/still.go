@@ -3,8 +3,6 @@ package tracker
 import (
 	"math"
 	"time"
-
-	"yfv2d/infer"
 )
 
 const (
@@ -20,6 +18,8 @@ const (
 	// stillLeave is how long it must be elsewhere to be called moving; stillGone box sizes away it is so at once.
 	stillLeave = time.Second
 	stillGone  = 0.5
+	// stillSpeed, in box sizes per second: what is out of reach and surely faster than this is moving at once.
+	stillSpeed = 0.35
 )
 
 // still knows where a track stands. The place is the mean box of its first stillAfter.
@@ -31,9 +31,10 @@ type still struct {
 	awayFrom time.Time
 }
 
-// see takes in the filtered box of a detection.
-func (s *still) see(b infer.Box, at time.Time) {
-	box := [4]float64{float64(b.X0), float64(b.Y0), float64(b.X1), float64(b.Y1)}
+// see takes in the filter after a detection.
+func (s *still) see(m *motion, at time.Time) {
+	e := m.extent()
+	box := [4]float64{e.x0, e.y0, e.x1, e.y1}
 	if s.n == 0 {
 		*s = still{place: box, n: 1, since: at}
 		return
@@ -48,10 +49,10 @@ func (s *still) see(b infer.Box, at time.Time) {
 				s.place[i] += (box[i] - s.place[i]) / float64(s.n)
 			}
 		}
-	case !s.away && d < stillGone/stillReach:
-		s.away, s.awayFrom = true, at
-	case d >= stillGone/stillReach || at.Sub(s.awayFrom) >= stillLeave:
+	case d >= stillGone/stillReach || m.goes() || s.away && at.Sub(s.awayFrom) >= stillLeave:
 		*s = still{place: box, n: 1, since: at}
+	case !s.away:
+		s.away, s.awayFrom = true, at
 	}
 }
 
@@ -78,4 +79,11 @@ func axisDistance(lo, hi, newLo, newHi, reach float64) float64 {
 		return edge
 	}
 	return math.Min(edge, math.Abs(newLo+newHi-lo-hi)/2/reach)
+}
+
+// goes says whether the filter is sure that the box moves.
+func (m *motion) goes() bool {
+	const sure = 3 // standard deviations
+	speed := math.Hypot(m.cx.v, m.cy.v)
+	return speed > stillSpeed*m.size() && speed > sure*math.Sqrt(math.Max(m.cx.pvv, m.cy.pvv))
 }

@@ -48,3 +48,11 @@ func (t *Track) Speed() float32 { return float32(math.Hypot(float64(t.VX), float
 
 // Stationary says whether the object stands still.
 func (t *Track) Stationary() bool { return !t.StationarySince.IsZero() }
+
+// StationaryFor is how long it has stood still, 0 while it moves.
+func (t *Track) StationaryFor() time.Duration {
+	if !t.Stationary() {
+		return 0
+	}
+	return t.Age - t.StationarySince.Sub(t.FirstSeen)
+}

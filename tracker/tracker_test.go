@@ -141,7 +141,8 @@ func TestClasses(t *testing.T) {
 		for i := 0; i < 10; i++ {
 			tr.Update(list(at(0)), sec(float64(i)/10))
 		}
-		got := tr.Update(list(at(1)), sec(1)).At(sec(1))
+		tr.Update(list(at(1)), sec(1))
+		got := tr.Update(list(at(1)), sec(1.1)).At(sec(1.1))
 		if len(got) != 2 || got[0].Class != 0 || got[1].Class != 1 || got[1].ID != 2 {
 			t.Fatalf("%+v", got)
 		}
