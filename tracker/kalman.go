@@ -118,3 +118,22 @@ func (m *motion) deviation(dt float64, cfg *Config) (x, y float64) {
 func (a *axis) deviation(dt, q float64) float64 {
 	return math.Sqrt(math.Max(0, a.pxx+dt*(2*a.pxv+dt*a.pvv)+q*math.Abs(dt*dt*dt)/3))
 }
+
+// unsettle makes the filter as unsure of the centre as a turn dt seconds ago leaves it.
+func (m *motion) unsettle(dt float64) {
+	v := square(turnSpeed * m.size())
+	more := v * square(math.Min(1, dt))
+	for _, a := range [...]*axis{&m.cx, &m.cy} {
+		a.pxx, a.pvv = a.pxx+more, a.pvv+v
+	}
+}
+
+// jump is the square of the deviation, in variances, that tells a turn or stop from noise: a normal one is larger in one of
+// seventy.
+const jump = 6
+
+// jumps says whether a detection is further from where the filter has the centre than chance puts it.
+func (m *motion) jumps(d *seen, cfg *Config) bool {
+	r := measured((d.w+d.h)/2, cfg)
+	return square(d.cx-m.cx.x) > jump*(m.cx.pxx+r) || square(d.cy-m.cy.x) > jump*(m.cy.pxx+r)
+}

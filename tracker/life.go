@@ -66,6 +66,9 @@ func (t *Tracker) reupdate(tr *track, d *seen) {
 	gap := t.last.Sub(tr.last)
 	n := int(math.Min(most, math.Round(float64(gap)/float64(t.interval))))
 	if n < 2 {
+		if tr.now.jumps(d, &t.cfg) {
+			tr.now.unsettle(gap.Seconds())
+		}
 		tr.now.correct(d.Box, noise, &t.cfg)
 		return
 	}

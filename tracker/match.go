@@ -28,6 +28,9 @@ const (
 	weakLikeness = 0.3
 	// backOverlap is the least overlap of a detection with the last observed box in the recovery round.
 	backOverlap = 0.54
+	// turnSpeed is the standard deviation, in box sizes per second, of the change of velocity that is thought of when nothing
+	// else fits: who runs and stops at five detections a second is far from where he was going.
+	turnSpeed = 0.5
 )
 
 // seen is a usable detection of the step.
@@ -91,6 +94,7 @@ func usable(d infer.Detection) bool {
 type pair struct {
 	row, col int
 	sim      float64 // likeness to where the track should be now; 0 = cannot be
+	turn     float64 // likeness if it turned, stopped or ran off instead
 	back     float64 // overlap with where it was last seen
 }
 
@@ -98,15 +102,10 @@ type pair struct {
 func (t *Tracker) findPairs() {
 	t.pairs = t.pairs[:0]
 	for i, tr := range t.tracks {
-		sx, sy := math.Sqrt(tr.now.cx.pxx), math.Sqrt(tr.now.cy.pxx)
-		v := view{
-			box: tr.now.extent(), last: extentOf(tr.obs), group: t.group(tr.class),
-			padX: math.Min(uncertaintyPad*sx, tr.now.w.x*uncertaintyPad/2), padY: math.Min(uncertaintyPad*sy, tr.now.h.x*uncertaintyPad/2),
-		}
-		gate := v.box.grown(2*v.padX, 2*v.padY)
+		v := t.view(tr)
 		for j := range t.seen {
 			d := &t.seen[j]
-			if !gate.meets(d.box) && !v.last.meets(d.box) {
+			if !v.gate.meets(d.box) && !v.last.meets(d.box) {
 				continue
 			}
 			if p, ok := t.compare(tr, &v, d); ok {
@@ -119,13 +118,28 @@ func (t *Tracker) findPairs() {
 
 // view is what a track's comparison with any detection needs.
 type view struct {
-	box, last  extent
-	padX, padY float64
-	group      int
+	box, last extent // where it should be, and where it was last seen
+	gate      extent // what meets neither this nor last cannot be it
+	turn      float64
+	group     int
 }
 
-// compare says how alike a track and a detection are: half by the overlap of their boxes, widened by what the filter does
-// not know, and half by how little the filter is surprised; both must find it possible. A detection ahead gains.
+func (t *Tracker) view(tr *track) view {
+	v := view{box: tr.now.extent(), last: extentOf(tr.obs), group: t.group(tr.class)}
+	if gap := t.last.Sub(tr.last); gap < t.interval*3/2 { // who was missed is not looked for everywhere
+		v.turn = square(turnSpeed * tr.now.size() * math.Min(1, gap.Seconds()))
+	}
+	px, py := tr.now.padding(v.turn)
+	v.gate = v.box.grown(2*px, 2*py)
+	return v
+}
+
+// padding is how far a track's box and a detection's are widened before they are compared, at most near their own size.
+func (m *motion) padding(more float64) (x, y float64) {
+	return uncertaintyPad * math.Min(math.Sqrt(m.cx.pxx+more), m.w.x/2), uncertaintyPad * math.Min(math.Sqrt(m.cy.pxx+more), m.h.x/2)
+}
+
+// compare says how alike a track and a detection are; false if they have nothing in common.
 func (t *Tracker) compare(tr *track, v *view, d *seen) (p pair, ok bool) {
 	penalty := 0.0
 	if d.Class != tr.class {
@@ -135,21 +149,37 @@ func (t *Tracker) compare(tr *track, v *view, d *seen) (p pair, ok bool) {
 		penalty = t.cfg.ClassPenalty
 	}
 	p.back = v.last.iou(d.box) - penalty
-	if iou := v.box.grown(v.padX, v.padY).iou(d.box.grown(v.padX, v.padY)); iou-penalty >= t.cfg.MinIoU {
-		if like := t.likelihood(&tr.now, d); like > 0 {
-			p.sim = math.Max(0, (iou+like)/2-penalty+directionWeight*tr.direction(d, &t.cfg))
-		}
+	p.sim = t.alike(&tr.now, v, d, 0, penalty)
+	if p.sim > 0 {
+		p.sim = math.Max(0, p.sim+directionWeight*tr.direction(d, &t.cfg))
+	} else if v.turn > 0 {
+		p.turn = t.alike(&tr.now, v, d, v.turn, penalty)
 	}
-	return p, p.sim > 0 || p.back > 0
+	return p, p.sim > 0 || p.back > 0 || p.turn > 0
+}
+
+// alike is half the overlap of a track's and a detection's boxes, widened by what the filter does not know, and half how
+// little the filter is surprised, 0..1; 0 unless both find it possible. more is variance that the filter does not know of.
+func (t *Tracker) alike(m *motion, v *view, d *seen, more, penalty float64) float64 {
+	px, py := m.padding(more)
+	iou := v.box.grown(px, py).iou(d.box.grown(px, py))
+	if iou-penalty < t.cfg.MinIoU {
+		return 0
+	}
+	like := t.likelihood(m, d, more)
+	if like == 0 {
+		return 0
+	}
+	return math.Max(0, (iou+like)/2-penalty)
 }
 
 // likelihood is how likely a track's filter holds a detection for its own, 1 for a perfect hit of a well known track and 0
 // at minSurprise: the log of Student's t density at the innovation, so that a track known better wins over one that has
 // been unseen for long and would take anything.
-func (t *Tracker) likelihood(m *motion, d *seen) float64 {
+func (t *Tracker) likelihood(m *motion, d *seen, more float64) float64 {
 	r := measured((d.w+d.h)/2, &t.cfg)
 	known := 1 / (2 * measured(m.size(), &t.cfg))
-	place := surprise(d.cx-m.cx.x, m.cx.pxx+r, known) + surprise(d.cy-m.cy.x, m.cy.pxx+r, known)
+	place := surprise(d.cx-m.cx.x, m.cx.pxx+more+r, known) + surprise(d.cy-m.cy.x, m.cy.pxx+more+r, known)
 	size := surprise(d.w-m.w.x, m.w.pxx+r, known) + surprise(d.h-m.h.x, m.h.pxx+r, known)
 	return math.Max(0, 1-(place+sizeWeight*size)/minSurprise)
 }
@@ -179,27 +209,30 @@ func (t *Tracker) match() {
 	t.findPairs()
 	strong := func(d *seen) bool { return float64(d.Score) >= t.cfg.HighScore }
 	// Strong detections go to known tracks, lost ones included.
-	t.round(func(tr *track, d *seen, p *pair) float64 {
+	t.round(false, func(tr *track, d *seen, p *pair) float64 {
 		if tr.state == Tentative || !strong(d) {
 			return 0
 		}
 		return p.sim
 	})
 	// What is weak may continue a track that is still in sight (ByteTrack, Zhang et al. 2022), if it fits well.
-	t.round(func(tr *track, d *seen, p *pair) float64 {
+	t.round(false, func(tr *track, d *seen, p *pair) float64 {
 		if tr.state != Confirmed || strong(d) || math.Max(p.sim, p.back) < weakLikeness {
 			return 0
 		}
 		return p.sim
 	})
-	// Who stopped or turned while unseen is found where it was last seen (OC-SORT's recovery).
-	t.round(func(tr *track, d *seen, p *pair) float64 {
-		if tr.state == Tentative || !strong(d) && tr.state == Lost || p.back < backOverlap {
+	// Who stopped or turned while unseen is found where it was last seen (OC-SORT's recovery), or near.
+	t.round(true, func(tr *track, d *seen, p *pair) float64 {
+		switch {
+		case tr.state == Tentative || !strong(d) && tr.state == Lost:
 			return 0
+		case p.back >= backOverlap:
+			return math.Max(p.back, p.turn)
 		}
-		return p.back
+		return p.turn
 	})
-	t.round(func(tr *track, d *seen, p *pair) float64 {
+	t.round(false, func(tr *track, d *seen, p *pair) float64 {
 		switch {
 		case tr.state != Tentative:
 			return 0
@@ -210,8 +243,8 @@ func (t *Tracker) match() {
 	})
 }
 
-// round matches by a likeness, of which 0 forbids a pair.
-func (t *Tracker) round(likeness func(*track, *seen, *pair) float64) {
+// round matches by a likeness, of which 0 forbids a pair. A track that went astray starts on a new course.
+func (t *Tracker) round(astray bool, likeness func(*track, *seen, *pair) float64) {
 	t.edges = t.edges[:0]
 	for k := range t.pairs {
 		p := &t.pairs[k]
@@ -229,6 +262,9 @@ func (t *Tracker) round(likeness func(*track, *seen, *pair) float64) {
 	for i, j := range t.solver.assign(len(t.tracks), len(t.seen), t.edges) {
 		if j >= 0 {
 			t.seen[j].used = true
+			if astray {
+				t.tracks[i].now.unsettle(t.last.Sub(t.tracks[i].last).Seconds())
+			}
 			t.hit(t.tracks[i], &t.seen[j])
 		}
 	}

@@ -66,7 +66,7 @@ var stories = []story{
 	}, allRates, 0.9, []int{10}},
 	{"runs and stops", 10, steadyEye, func(w *world) {
 		w.walker(way{from: spot{-5, 9}, legs: []leg{{spot{0, 9}, 3, 2}, {spot{5, 9}, 3, 0}}})
-	}, []float64{5, 10, 25}, 0.9, nil},
+	}, []float64{5, 10, 25}, 0.9, []int{1}},
 	{"40% missed", 10, steadyEye.with(func(e *eye) { e.drop = 0.4 }), func(w *world) { w.walker(w.across(9, 1, 0, 1.3)) }, []float64{10}, 0.4, nil},
 	{"40% missed in rows", 10, steadyEye.with(func(e *eye) { e.drop, e.burst = 0.4, 0.3 }), func(w *world) { w.walker(w.across(9, 1, 0, 1.3)) }, []float64{10}, 0.3, nil},
 	{"two a second", 10, steadyEye, func(w *world) {

@@ -20,7 +20,7 @@ const (
 	// longStep: a first gap longer than this says nothing of the rate.
 	longStep = 30 * time.Second
 	// goOn is how long an unseen object is looked for ever further along its course.
-	goOn = 1500 * time.Millisecond
+	goOn = 2500 * time.Millisecond
 )
 
 // Tracker keeps tracks over time. It belongs to one goroutine; what it returns does not.
