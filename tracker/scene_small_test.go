@@ -20,7 +20,7 @@ type story struct {
 	people  func(w *world)
 	rates   []float64
 	cover   float64 // least share of each object's visible frames in which it is shown
-	changes []int   // by rate: in so many of the ten scenes an id may change; nil is none
+	changes []int   // by rate: in so many of the ten scenes an id may change, one more than does; nil is none
 }
 
 var allRates = []float64{2, 5, 10, 25}
@@ -53,32 +53,32 @@ func abreast(w *world) {
 }
 
 var stories = []story{
-	{"one walks by", 10, steadyEye, func(w *world) { w.walker(w.across(9, 1, 0, 1.4)) }, allRates, 0.9, []int{1}},
-	{"two meet", 10, steadyEye, meeting(0.6), allRates, 0.8, []int{4, 1, 1, 5}},
-	{"two meet closely", 10, steadyEye, meeting(0.2), []float64{5, 10, 25}, 0.8, []int{0, 1, 1}},
-	{"hidden 0.2 s", 12, steadyEye, hiddenFor(0.2), allRates, 0.8, []int{8, 7, 5, 10}},
-	{"hidden 0.5 s", 12, steadyEye, hiddenFor(0.5), allRates, 0.8, []int{4, 10, 10, 10}},
-	{"hidden 1 s", 12, steadyEye, hiddenFor(1), allRates, 0.8, []int{10, 10, 10, 10}},
-	{"hidden 2 s", 12, steadyEye, hiddenFor(2), allRates, 0.75, []int{10, 10, 10, 10}},
+	{"one walks by", 10, steadyEye, func(w *world) { w.walker(w.across(9, 1, 0, 1.4)) }, allRates, 0.9, nil},
+	{"two meet", 10, steadyEye, meeting(0.6), allRates, 0.9, []int{2}},
+	{"two meet closely", 10, steadyEye, meeting(0.2), []float64{5, 10, 25}, 0.9, nil},
+	{"hidden 0.2 s", 12, steadyEye, hiddenFor(0.2), allRates, 0.9, nil},
+	{"hidden 0.5 s", 12, steadyEye, hiddenFor(0.5), allRates, 0.9, []int{0, 0, 0, 2}},
+	{"hidden 1 s", 12, steadyEye, hiddenFor(1), allRates, 0.9, []int{2, 0, 2, 4}},
+	{"hidden 2 s", 12, steadyEye, hiddenFor(2), allRates, 0.9, []int{8, 5, 5, 7}},
 	{"turns round", 10, steadyEye, func(w *world) {
 		e := w.edge(9, -1)
 		w.walker(way{from: spot{-e, 9}, legs: []leg{{spot{0, 9}, 1.5, 0}, {spot{-e, 9}, 1.5, 0}}})
 	}, allRates, 0.9, []int{10}},
 	{"runs and stops", 10, steadyEye, func(w *world) {
 		w.walker(way{from: spot{-5, 9}, legs: []leg{{spot{0, 9}, 3, 2}, {spot{5, 9}, 3, 0}}})
-	}, []float64{5, 10, 25}, 0.9, []int{1}},
-	{"40% missed", 10, steadyEye.with(func(e *eye) { e.drop = 0.4 }), func(w *world) { w.walker(w.across(9, 1, 0, 1.3)) }, []float64{10}, 0.4, nil},
+	}, []float64{5, 10, 25}, 0.95, []int{2}},
+	{"40% missed", 10, steadyEye.with(func(e *eye) { e.drop = 0.4 }), func(w *world) { w.walker(w.across(9, 1, 0, 1.3)) }, []float64{10}, 0.5, nil},
 	{"40% missed in rows", 10, steadyEye.with(func(e *eye) { e.drop, e.burst = 0.4, 0.3 }), func(w *world) { w.walker(w.across(9, 1, 0, 1.3)) }, []float64{10}, 0.3, nil},
 	{"two a second", 10, steadyEye, func(w *world) {
 		w.walker(w.across(8, 1, 0, 1.6))
 		w.walker(w.across(12, -1, 0, 1))
-	}, []float64{2}, 0.85, []int{3}},
-	{"four abreast", 10, steadyEye, abreast, []float64{5, 10, 25}, 0.85, nil},
+	}, []float64{2}, 0.9, nil},
+	{"four abreast", 10, steadyEye, abreast, []float64{5, 10, 25}, 0.9, nil},
 	{"parked, shaken camera", 10, steadyEye.with(func(e *eye) { e.shake, e.flicker = 6, 0.3 }), parking, allRates, 0.95, nil},
 	{"stands, passed in front", 10, steadyEye, func(w *world) {
 		w.walker(way{from: spot{0, 11}})
 		w.walker(w.across(8, 1, 1, 1))
-	}, allRates, 0.8, []int{1}},
+	}, allRates, 0.9, nil},
 }
 
 func TestStories(t *testing.T) {
