@@ -38,7 +38,8 @@ distractors are left out, IoU 0.5, HOTA over 0.05 to 0.95. Several sequences get
 
 A sequence's folder holds gt/gt.txt, det/det.txt and seqinfo.ini, which gives its length and rate; without that file
 the rate is --fps and the last frame ends the sequence. The tracker has its default settings, or those under [tracker]
-of the configuration that -c names. A track is shown in the frames in which it was detected.
+of the configuration that -c names. A track counts in the frames in which it was detected, and for as long after a miss
+as its prediction is trusted (tracker.predict_intervals), not while its box is held.
 
 Standard output is for the figures; anything else that should be known is told on standard error.`,
 		Example: `  yfv2d track-eval --seq TUD-Campus --seq TUD-Stadtmitte --det-dir det-sort-frcnn

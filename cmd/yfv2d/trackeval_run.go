@@ -128,9 +128,11 @@ func readDetections(path string, stderr io.Writer) (mot.Rows, error) {
 	return dets, err
 }
 
-// track runs the tracker over the frames that count. A track is in the result where it was detected, as the reference
-// trackers give no box for what they do not see. The sequence's number makes its --drop differ from the others'.
+// track runs the tracker over the frames that count. A track is in the result where its box is not held: where it was
+// detected, and for the span after a miss in which the tracker trusts its prediction. The sequence's number makes its
+// --drop differ from the others'.
 func (s *trackSequence) track(ctx context.Context, settings tracker.Config, o *trackEvalOptions, number uint64) error {
+	settings.Interval = time.Duration(float64(o.every) * float64(time.Second) / s.fps)
 	t, kept := tracker.New(settings), rand.New(rand.NewPCG(o.seed, number))
 	start := time.Unix(0, 0)
 	s.result = mot.Rows{}
@@ -150,7 +152,7 @@ func (s *trackSequence) track(ctx context.Context, settings tracker.Config, o *t
 		snapshot := t.Update(dets, at)
 		s.took += time.Since(begin)
 		for _, k := range snapshot.At(at) {
-			if k.Unseen == 0 && k.ID > 0 {
+			if !k.Predicted && k.ID > 0 {
 				s.result[f] = append(s.result[f], mot.Row{ID: k.ID, Box: k.Box, Score: k.Score})
 			}
 		}
