@@ -118,7 +118,7 @@ func (l *lettering) labelText(name string, t *tracker.Track) []byte {
 	}
 	if t.Stationary() {
 		b = append(b, " · "...)
-		b = appendClock(b, t.Age-t.StationarySince.Sub(t.FirstSeen))
+		b = appendClock(b, t.StationaryFor())
 	}
 	b = append(b, "  "...)
 	b = strconv.AppendInt(b, int64(min(max(t.Score, 0), 1)*100+0.5), 10)

@@ -77,18 +77,10 @@ func newTrackJSON(t tracker.Track, now time.Duration, names []string) trackJSON 
 		Stationary: t.Stationary(), Predicted: t.Predicted,
 	}
 	if t.Stationary() {
-		since := seconds(now - standing(&t))
+		since := seconds(now - t.StationaryFor())
 		out.StationarySince = &since
 	}
 	return out
-}
-
-// standing is for how long a track has stood still at its moment; 0 if it moves.
-func standing(t *tracker.Track) time.Duration {
-	if !t.Stationary() {
-		return 0
-	}
-	return t.Age - t.StationarySince.Sub(t.FirstSeen)
 }
 
 func pixels(v float32) float64 { return round(float64(v), 100) }

@@ -64,7 +64,7 @@ func trackIDs(tracks []tracker.Track) string {
 	ids := make([]string, len(tracks))
 	for i := range tracks {
 		ids[i] = "#" + strconv.Itoa(tracks[i].ID)
-		if s := standing(&tracks[i]); s > 0 {
+		if s := tracks[i].StationaryFor(); s > 0 {
 			ids[i] += fmt.Sprintf(" (stands %d s)", int(s.Seconds()))
 		}
 	}
