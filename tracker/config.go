@@ -10,7 +10,8 @@ import (
 type Config struct {
 	// Interval is the expected time between two calls of Update, used until it has been measured.
 	Interval time.Duration
-	// MinIoU, 0..1, is the least overlap of a predicted box with a detection that may be the same object.
+	// MinIoU, 0..1, is the least overlap of a predicted box with a detection that may be the same object, both widened
+	// by how unsure the prediction is.
 	MinIoU float64
 	// ClassPenalty, 0..1, is taken off the overlap when the classes differ but belong to one group.
 	ClassPenalty float64
@@ -22,6 +23,8 @@ type Config struct {
 	HighScore float64
 	// StartScore, 0..1: a weaker detection continues a track but never starts one. 0 lets every detection start one.
 	StartScore float64
+	// StartScores replaces StartScore for the classes by number; a class beyond the slice has StartScore.
+	StartScores []float64
 	// ConfirmHits detections within ConfirmWithin, or within one and a half times as many intervals if that is
 	// longer, make a track confirmed.
 	ConfirmHits   int
@@ -105,9 +108,23 @@ func (c Config) complete() Config {
 	if !(c.StartScore > 0) {
 		c.StartScore = 0
 	}
+	c.StartScores = append([]float64(nil), c.StartScores...)
+	for i, s := range c.StartScores {
+		if !(s > 0) {
+			c.StartScores[i] = 0
+		}
+	}
 	c.ForgetAfter = max(c.ForgetAfter, c.LostAfter)
 	c.Groups = append([]int(nil), c.Groups...)
 	return c
+}
+
+// startScore is the least score of a detection of the class that may start a track.
+func (c *Config) startScore(class int) float64 {
+	if class < len(c.StartScores) {
+		return c.StartScores[class]
+	}
+	return c.StartScore
 }
 
 // confusable lists COCO classes that detectors take for each other in the same object. A track keeps its id while such

@@ -138,7 +138,7 @@ func (tr *track) vote(class int, score float32) {
 func (t *Tracker) start() {
 	for i := range t.seen {
 		d := &t.seen[i]
-		if d.used || float64(d.Score) < t.cfg.StartScore || len(t.tracks) >= maxTracks || t.isDuplicate(d) {
+		if d.used || float64(d.Score) < t.cfg.startScore(d.Class) || len(t.tracks) >= maxTracks || t.isDuplicate(d) {
 			continue
 		}
 		m := newMotion(d.Box, &t.cfg)
