@@ -6,6 +6,7 @@ import (
 	"image"
 	"math"
 	"slices"
+	"time"
 )
 
 // MaxCandidates bounds the work of one frame: of all boxes above the threshold only this many, the best by score, go
@@ -21,6 +22,39 @@ type Thresholds struct {
 	Class map[int]float32 // in place of Score for these classes
 	NMS   float32         // of two boxes of one class whose IoU is greater, the better one stays; 0..1
 	Only  []int           // report these classes alone; empty means all
+}
+
+// ByClass is the threshold of each of n classes, +Inf for one that is not to be reported.
+func (t Thresholds) ByClass(n int) []float32 {
+	per := make([]float32, n)
+	for i := range per {
+		score, own := t.Class[i]
+		switch {
+		case len(t.Only) > 0 && !slices.Contains(t.Only, i):
+			per[i] = float32(math.Inf(1))
+		case own:
+			per[i] = score
+		default:
+			per[i] = t.Score
+		}
+	}
+	return per
+}
+
+// Lowered is t with no threshold above score, for a tracker that may use weaker detections than are reported. A class
+// that t switches off stays off: one that is not in Only, or whose threshold of 1 no score exceeds.
+func (t Thresholds) Lowered(score float32) Thresholds {
+	lower := func(s float32) float32 {
+		if s >= 1 {
+			return s
+		}
+		return min(s, score)
+	}
+	low := Thresholds{Score: lower(t.Score), Class: make(map[int]float32, len(t.Class)), NMS: t.NMS, Only: t.Only}
+	for c, s := range t.Class {
+		low.Class[c] = lower(s)
+	}
+	return low
 }
 
 // Decoder turns the raw heads of a YOLO-FastestV2 network into detections. It keeps scratch memory: in steady state a
@@ -42,13 +76,6 @@ func NewDecoder(h Head, t Thresholds) (*Decoder, error) {
 	if !unit(t.Score) || !unit(t.NMS) {
 		return nil, fmt.Errorf("thresholds score %g and nms %g: must lie between 0 and 1", t.Score, t.NMS)
 	}
-	per := make([]float32, h.Classes)
-	for i := range per {
-		per[i] = t.Score
-		if len(t.Only) > 0 && !slices.Contains(t.Only, i) {
-			per[i] = float32(math.Inf(1))
-		}
-	}
 	for _, c := range t.Only {
 		if c < 0 || c >= h.Classes {
 			return nil, fmt.Errorf("class %d: the model has classes 0 to %d", c, h.Classes-1)
@@ -58,10 +85,8 @@ func NewDecoder(h Head, t Thresholds) (*Decoder, error) {
 		if c < 0 || c >= h.Classes || !unit(s) {
 			return nil, fmt.Errorf("score threshold %g of class %d: scores lie between 0 and 1, classes between 0 and %d", s, c, h.Classes-1)
 		}
-		if !math.IsInf(float64(per[c]), 1) {
-			per[c] = s
-		}
 	}
+	per := t.ByClass(h.Classes)
 	d := &Decoder{head: h, perClass: per, minScore: slices.Min(per), nms: t.NMS}
 	d.objCutoff = float32(math.Log(float64(d.minScore)/(1-float64(d.minScore)))) - cutoffSlack
 	return d, nil
@@ -97,19 +122,36 @@ func (h Head) Len(size image.Point) (int, error) {
 // Decode gives the detections in heads (laid out as Engine says) of an input of size pixels: boxes in source pixels,
 // clipped to the source picture, by falling score. Values that are not numbers are passed over.
 func (d *Decoder) Decode(heads []float32, size image.Point, lb Letterbox) ([]Detection, error) {
-	n, err := d.head.Len(size)
-	if err != nil {
+	if err := d.check(heads, size, lb); err != nil {
 		return nil, err
 	}
-	if len(heads) != n {
-		return nil, fmt.Errorf("heads hold %d values, an input of %dx%d gives %d", len(heads), size.X, size.Y, n)
-	}
-	if lb.In.X <= 0 || lb.In.Y <= 0 || lb.Content.Empty() {
-		return nil, errors.New("canvas without a letterbox: source and content sizes must be positive")
+	d.collect(heads, size)
+	return finish(suppress(d.cands, d.nms), lb), nil
+}
+
+// DecodeTimed is Decode, and tells how long non-maximum suppression and what follows took of it.
+func (d *Decoder) DecodeTimed(heads []float32, size image.Point, lb Letterbox) (dets []Detection, nms time.Duration, err error) {
+	if err := d.check(heads, size, lb); err != nil {
+		return nil, 0, err
 	}
 	d.collect(heads, size)
-	kept := suppress(d.cands, d.nms)
-	return finish(kept, lb), nil
+	start := time.Now()
+	dets = finish(suppress(d.cands, d.nms), lb)
+	return dets, time.Since(start), nil
+}
+
+func (d *Decoder) check(heads []float32, size image.Point, lb Letterbox) error {
+	n, err := d.head.Len(size)
+	if err != nil {
+		return err
+	}
+	if len(heads) != n {
+		return fmt.Errorf("heads hold %d values, an input of %dx%d gives %d", len(heads), size.X, size.Y, n)
+	}
+	if lb.In.X <= 0 || lb.In.Y <= 0 || lb.Content.Empty() {
+		return errors.New("canvas without a letterbox: source and content sizes must be positive")
+	}
+	return nil
 }
 
 // collect fills d.cands with canvas boxes above the threshold, in the order of the heads.

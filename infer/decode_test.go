@@ -304,6 +304,51 @@ func TestDecodeAllocatesOnlyItsResult(t *testing.T) {
 	}
 }
 
+// What a lowered threshold adds takes nothing away: the detections above the first threshold stay the same.
+func TestLoweredThresholdsOnlyAdd(t *testing.T) {
+	size := image.Pt(96, 64)
+	heads := randomHeads(rand.New(rand.NewPCG(3, 9)), testHead, size, -2)
+	lb := NewLetterbox(image.Pt(640, 480), size)
+	for _, tt := range []struct {
+		name string
+		t    Thresholds
+		off  []int // classes that nothing may be found of
+	}{
+		{"plain", Thresholds{Score: 0.35, NMS: 0.4}, nil},
+		{"only two", Thresholds{Score: 0.35, Only: []int{1, 2}, NMS: 0.4}, []int{0, 3}},
+		{"per class", Thresholds{Score: 0.5, Class: map[int]float32{0: 0.05, 2: 0.3}, NMS: 0.4}, nil},
+		{"off by score", Thresholds{Score: 0.3, Class: map[int]float32{1: 1}, NMS: 0.4}, []int{1}},
+		{"all but one off", Thresholds{Score: 1, Class: map[int]float32{1: 0.3}, NMS: 0.4}, []int{0, 2, 3}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			find := func(th Thresholds) []Detection {
+				d, err := NewDecoder(testHead, th)
+				if err != nil {
+					t.Fatal(err)
+				}
+				dets, err := d.Decode(heads, size, lb)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return dets
+			}
+			want, all := find(tt.t), find(tt.t.Lowered(0.1))
+			if len(want) == 0 || len(all) <= len(want) {
+				t.Fatalf("%d detections, %d with the lower threshold", len(want), len(all))
+			}
+			by := tt.t.ByClass(testHead.Classes)
+			for _, d := range all {
+				if slices.Contains(tt.off, d.Class) {
+					t.Errorf("found %+v of a class that is off", d)
+				}
+			}
+			if got := slices.DeleteFunc(all, func(d Detection) bool { return d.Score <= by[d.Class] }); !slices.Equal(got, want) {
+				t.Errorf("above the first threshold\n%v\nwant\n%v", got, want)
+			}
+		})
+	}
+}
+
 // benchDecoder has heads like those of a street scene: most cells empty, some dozens of candidates.
 func benchDecoder(t testing.TB) (*Decoder, []float32, image.Point) {
 	size := image.Pt(416, 320)

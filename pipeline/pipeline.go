@@ -39,6 +39,11 @@ type Config struct {
 	Clock      Clock // nil: the real one
 	Log        zerolog.Logger
 
+	// Scores, by class number, decide what is told of detections (by Step and OnDetections): only those with a greater
+	// score. The tracker gets all that Detector finds, so weaker ones may continue a track. A class beyond the slice
+	// is told whatever its score.
+	Scores []float32
+
 	// OnDetections, if set, is called by the inference goroutine (or by Step) after each detection; it must not block.
 	// dets is borrowed; snap is nil without a tracker.
 	OnDetections func(seq uint64, at time.Time, dets []infer.Detection, snap *tracker.Snapshot)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yfv2d/infer"
@@ -12,7 +13,7 @@ import (
 
 // StepResult is what Step knows about one frame.
 type StepResult struct {
-	Detections []infer.Detection // by falling score, source pixels
+	Detections []infer.Detection // by falling score, source pixels; as Config.Scores allows
 	Tracks     []tracker.Track   // the confirmed ones at the frame's time; nil without a tracker
 	Snapshot   *tracker.Snapshot // nil without a tracker
 	Canvas     infer.Letterbox   // how the frame lay on the network's input
@@ -49,15 +50,23 @@ func (p *Pipeline) detect(ctx context.Context, c *Canvas) (StepResult, error) {
 		return StepResult{}, fmt.Errorf("detect on frame %d: %w", c.Seq, err)
 	}
 	p.detectorTime.Observe(took)
-	res := StepResult{Detections: dets, Canvas: c.Letterbox, DetectTime: took}
+	res := StepResult{Canvas: c.Letterbox, DetectTime: took}
 	if p.cfg.Tracker != nil {
 		res.Snapshot = p.track(dets, c)
 		p.newest.Store(&published{snap: res.Snapshot, size: c.Letterbox.In})
 	}
+	res.Detections = p.told(dets)
 	if p.cfg.OnDetections != nil {
-		p.cfg.OnDetections(c.Seq, c.At, dets, res.Snapshot)
+		p.cfg.OnDetections(c.Seq, c.At, res.Detections, res.Snapshot)
 	}
 	return res, nil
+}
+
+// told takes out, in place, what only the tracker was to see.
+func (p *Pipeline) told(dets []infer.Detection) []infer.Detection {
+	return slices.DeleteFunc(dets, func(d infer.Detection) bool {
+		return d.Class < len(p.cfg.Scores) && d.Score <= p.cfg.Scores[d.Class]
+	})
 }
 
 // track updates the tracker, which starts anew when the picture's size has changed: boxes of the old size mean nothing.

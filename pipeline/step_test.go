@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"image"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,5 +190,96 @@ func TestAsTracks(t *testing.T) {
 	got := AsTracks(dets, 0.3)
 	if len(got) != 2 || got[0].Detection != dets[0] || got[0].ID != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// walker is a person who walks to the right, seen with the scores given by frame, and a shadow that is never seen well.
+func walker(score func(seq uint64) float32) detectorFunc {
+	return func(_ context.Context, c *infer.Canvas) ([]infer.Detection, error) {
+		x := 100 + 6*float32(c.Seq)
+		return []infer.Detection{
+			{Box: infer.Box{X0: x, Y0: 100, X1: x + 80, Y1: 300}, Class: 0, Score: score(c.Seq)},
+			{Box: infer.Box{X0: 30, Y0: 350, X1: 90, Y1: 470}, Class: 0, Score: 0.14},
+		}, nil
+	}
+}
+
+// TestWeakDetections lets a person be seen badly for two seconds. The tracker may go on by the weak detections, but nobody
+// is told of them, and nothing begins by them.
+func TestWeakDetections(t *testing.T) {
+	const rate, least, fades, clears, end = 10, 0.35, 20, 40, 60
+	seen := walker(func(seq uint64) float32 {
+		if seq > fades && seq <= clears {
+			return 0.15
+		}
+		return 0.8
+	})
+	for _, c := range []struct {
+		name  string
+		low   float32 // of what the detector gives
+		shown int     // steps in which the person is, of those that are bad
+	}{
+		{"used", 0.1, clears - fades},
+		{"not used", least, rate}, // tracker.Config.LostAfter
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			hooked, want := 0, 0
+			cfg := tracker.DefaultConfig()
+			cfg.StartScores = []float64{least}
+			p := newPipeline(t, Config{
+				Scores: []float32{least}, Tracker: tracker.New(cfg),
+				Detector: detectorFunc(func(ctx context.Context, canvas *infer.Canvas) ([]infer.Detection, error) {
+					dets, err := seen(ctx, canvas)
+					return slices.DeleteFunc(dets, func(d infer.Detection) bool { return d.Score <= c.low }), err
+				}),
+				OnDetections: func(_ uint64, _ time.Time, dets []infer.Detection, _ *tracker.Snapshot) { hooked += len(dets) },
+			})
+			f := newFrame(t)
+			ground(t, f, I420, image.Pt(640, 480))
+			shown := 0
+			for seq := uint64(1); seq <= end; seq++ {
+				f.Seq, f.At = seq, epoch.Add(time.Duration(seq)*time.Second/rate)
+				res, err := p.Step(t.Context(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				bad := seq > fades && seq <= clears
+				if told := len(res.Detections); bad && told != 0 || !bad && told != 1 {
+					t.Errorf("step %d tells of %+v", seq, res.Detections)
+				}
+				want += len(res.Detections)
+				for _, k := range res.Tracks {
+					if k.ID != 1 || k.Box.Y0 > 200 {
+						t.Errorf("step %d: track %+v, want only the person as 1", seq, k)
+					}
+				}
+				if bad {
+					shown += len(res.Tracks)
+				} else if seq > 2 && seq <= fades && len(res.Tracks) != 1 {
+					t.Errorf("step %d: %d tracks", seq, len(res.Tracks))
+				}
+			}
+			if shown != c.shown {
+				t.Errorf("shown in %d of %d bad steps, want %d", shown, clears-fades, c.shown)
+			}
+			if hooked != want {
+				t.Errorf("hook told of %d detections, Step of %d", hooked, want)
+			}
+		})
+	}
+}
+
+func TestToldAllocatesNothing(t *testing.T) {
+	p := &Pipeline{cfg: Config{Scores: []float32{0.35, float32(math.Inf(1))}}}
+	all := []infer.Detection{{Score: 0.9}, {Score: 0.8, Class: 1}, {Score: 0.5, Class: 2}, {Score: 0.35}, {Score: 0.1, Class: 2}}
+	dets := make([]infer.Detection, len(all))
+	n := testing.AllocsPerRun(100, func() {
+		copy(dets, all)
+		if got := p.told(dets); len(got) != 3 || got[0] != all[0] || got[1] != all[2] || got[2] != all[4] {
+			t.Fatalf("%+v", got)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%g allocations a call", n)
 	}
 }

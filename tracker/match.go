@@ -234,7 +234,7 @@ func (t *Tracker) match() {
 	})
 	t.round(false, func(tr *track, d *seen, p *pair) float64 {
 		switch {
-		case tr.state != Tentative:
+		case tr.state != Tentative || float64(d.Score) < t.cfg.startScore(d.Class): // nothing begins by what is weak
 			return 0
 		case p.sim == 0 && p.back >= backOverlap:
 			return p.back

@@ -73,11 +73,13 @@ func (cam *camera) open(cfg *config.Config, c *config.Camera, m *model.Model, wo
 		Draw:       overlay.Draw,
 		Log:        cam.log,
 	})
+	scores := thresholds(cfg.Detect, m).ByClass(m.Head.Classes)
 	cam.pipe, err = pipeline.New(pipeline.Config{
 		Name:       c.Name,
 		Source:     cam.source,
 		Detector:   workers,
-		Tracker:    tracker.New(cfg.TrackerFor(c, m.Classes)),
+		Tracker:    tracker.New(cfg.TrackerFor(c, m.Classes, scores)),
+		Scores:     scores,
 		Sink:       cam.preview,
 		DetectFPS:  cfg.DetectFPS(c),
 		PreviewFPS: cfg.PreviewFPS(c),

@@ -57,9 +57,10 @@ func (d *daemon) open() (err error) {
 	return d.openServer()
 }
 
-// openWorkers makes the engines that all cameras share.
+// openWorkers makes the engines that all cameras share. They find what the trackers may use; pipelines tell less of it.
 func (d *daemon) openWorkers() (err error) {
 	th := thresholds(d.cfg.Detect, d.model)
+	low := th.Lowered(float32(d.cfg.Tracker.LowScore))
 	if _, err := infer.NewDecoder(d.model.Head, th); err != nil {
 		return fmt.Errorf("model %s: %w", d.model.Name, err)
 	}
@@ -71,7 +72,7 @@ func (d *daemon) openWorkers() (err error) {
 		if err != nil {
 			return nil, err
 		}
-		return infer.NewDetector(e, d.model.Head, th), nil
+		return infer.NewDetector(e, d.model.Head, low), nil
 	})
 	return err
 }

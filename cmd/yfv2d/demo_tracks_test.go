@@ -93,9 +93,10 @@ func followClip(t *testing.T, path string) []trackStep {
 		t.Fatal(err)
 	}
 	defer src.Close()
+	scores := thresholds(cfg.Detect, d.model).ByClass(d.model.Head.Classes)
 	p, err := pipeline.New(pipeline.Config{
-		Name: "demo", Detector: d.workers, Tracker: tracker.New(cfg.TrackerFor(&cfg.Cameras[0], d.model.Classes)),
-		Input: cfg.Detect.InputSize(), Log: d.log,
+		Name: "demo", Detector: d.workers, Tracker: tracker.New(cfg.TrackerFor(&cfg.Cameras[0], d.model.Classes, scores)),
+		Scores: scores, Input: cfg.Detect.InputSize(), Log: d.log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"yfv2d/capture"
+	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/pipeline"
 	"yfv2d/tracker"
 )
@@ -41,7 +42,11 @@ the next frame and leaves a video that plays.`,
   yfv2d detect --track -o out.mp4 clip.mp4`,
 		Args: needInput,
 		RunE: func(c *cobra.Command, args []string) error {
-			n, err := mf.open(c.Flags().Changed("score"))
+			low := 1.0
+			if tracked {
+				low = tracking().LowScore
+			}
+			n, err := mf.open(c.Flags().Changed("score"), low)
 			if err != nil {
 				return err
 			}
@@ -139,8 +144,11 @@ func (d *detecting) prepare(inputs []input, out string) (err error) {
 }
 
 func (d *detecting) newPipeline(t *tracker.Tracker) (*pipeline.Pipeline, error) {
-	return pipeline.New(pipeline.Config{Detector: d.net.workers, Tracker: t, Input: d.net.input, Resize: d.net.resize, Log: d.log})
+	return pipeline.New(pipeline.Config{Detector: d.net.workers, Tracker: t, Scores: d.net.scores, Input: d.net.input, Resize: d.net.resize, Log: d.log})
 }
+
+// tracking is how --track follows objects: as a daemon whose configuration says nothing of it.
+func tracking() config.Tracker { return config.Default().Tracker }
 
 // close frees what prepare made.
 func (d *detecting) close() {
@@ -226,7 +234,8 @@ func (r *reel) begin() (err error) {
 		return nil
 	}
 	if r.tracked {
-		t := tracker.New(tracker.Config{Groups: tracker.Groups(r.net.model.Classes)})
+		interval := time.Duration(float64(time.Second) / rate(r.src))
+		t := tracker.New(tracking().For(interval, r.net.model.Classes, r.net.scores))
 		if r.pipe, err = r.newPipeline(t); err != nil {
 			r.pipe = r.plain
 			return err

@@ -44,12 +44,14 @@ type network struct {
 	model   *model.Model
 	input   image.Point // zero: auto
 	resize  infer.Resize
+	scores  []float32 // by class: a detection needs more to be told
 	workers *infer.Workers
 	warning string // about the engine, empty if there is none
 }
 
-// open checks the flags and makes the one engine. scoreSet says that --score was given. The caller closes workers.
-func (m *modelFlags) open(scoreSet bool) (*network, error) {
+// open checks the flags and makes the one engine, which finds detections down to low (1: those that are told). scoreSet
+// says that --score was given. The caller closes workers.
+func (m *modelFlags) open(scoreSet bool, low float64) (*network, error) {
 	n := &network{}
 	var err error
 	if n.input, err = infer.ParseInput(m.input); err != nil {
@@ -74,6 +76,8 @@ func (m *modelFlags) open(scoreSet bool) (*network, error) {
 	if th.Only, err = classNumbers(m.classes, n.model.Classes, m.model); err != nil {
 		return nil, err
 	}
+	n.scores = th.ByClass(n.model.Head.Classes)
+	th = th.Lowered(float32(low))
 	chosen, err := builtEngines.choose(m.engine, n.model)
 	if err != nil {
 		return nil, usageErrorf("--%w", err)

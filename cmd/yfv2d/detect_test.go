@@ -162,6 +162,22 @@ func TestDetectGolden(t *testing.T) {
 	}
 }
 
+// The tracker sees weaker detections than are told: with --track the detections are those without it.
+func TestDetectTrackTellsTheSameDetections(t *testing.T) {
+	const lines = 30
+	_, plain, _ := runUntil(t, lines, "detect", "--json", clip)
+	_, tracked, _ := runUntil(t, lines, "detect", "--json", "--track", clip)
+	got, want := decodeLines(t, tracked), decodeLines(t, plain)
+	if len(got) != lines || len(want) != lines || len(got[lines-1].Tracks) == 0 {
+		t.Fatalf("%d and %d lines: %+v", len(got), len(want), got)
+	}
+	for i := range want {
+		if !slices.Equal(got[i].Detections, want[i].Detections) {
+			t.Errorf("frame %d: %v with --track, %v without", i+1, got[i].Detections, want[i].Detections)
+		}
+	}
+}
+
 func TestDetectFlagsAreChecked(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct {

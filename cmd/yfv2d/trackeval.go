@@ -100,7 +100,7 @@ func runTrackEval(cmd *cobra.Command, o *trackEvalOptions) error {
 		if err != nil {
 			return err
 		}
-		settings = cfg.Tracker
+		settings = cfg.Tracker.Config
 	}
 	sequences, err := o.load(cmd.Flags().Changed("fps"), cmd.ErrOrStderr())
 	if err != nil {

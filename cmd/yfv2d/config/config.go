@@ -19,7 +19,7 @@ type Config struct {
 	Log     Log
 	Server  Server
 	Detect  Detect
-	Tracker tracker.Config // Interval and Groups are set by TrackerFor
+	Tracker Tracker
 	Preview Preview
 	Cameras []Camera
 
@@ -54,6 +54,12 @@ type Detect struct {
 	Workers     int                // engine threads of the process
 }
 
+// Tracker is how objects are followed. Interval, Groups and the scores that start a track are set by TrackerFor.
+type Tracker struct {
+	tracker.Config
+	LowScore float64 // the tracker sees detections down to this
+}
+
 // Preview is the live picture.
 type Preview struct {
 	FPS         float64 // 0: the camera's, at most 30
@@ -81,7 +87,7 @@ func Default() Config {
 		Log:     Log{Level: "info", Format: "auto"},
 		Server:  Server{Listen: []string{"127.0.0.1:8080"}},
 		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
-		Tracker: tracker.DefaultConfig(),
+		Tracker: Tracker{Config: tracker.DefaultConfig(), LowScore: 0.1},
 		Preview: Preview{BitrateKbps: 1500, Encoder: "openh264"},
 	}
 }
@@ -130,11 +136,19 @@ func (c *Config) PreviewFPS(cam *Camera) float64 {
 	return c.Preview.FPS
 }
 
-// TrackerFor is the camera's tracker configuration: with its detection interval, and with the groups of classes that
-// the model confuses. classes are the model's names in order.
-func (c *Config) TrackerFor(cam *Camera, classes []string) tracker.Config {
-	t := c.Tracker
-	t.Interval = time.Duration(float64(time.Second) / c.DetectFPS(cam))
-	t.Groups = tracker.Groups(classes)
-	return t
+// TrackerFor is the camera's tracker configuration. classes are the model's names in order, scores the thresholds of
+// detect.score and detect.class_scores for them (infer.Thresholds.ByClass).
+func (c *Config) TrackerFor(cam *Camera, classes []string, scores []float32) tracker.Config {
+	return c.Tracker.For(time.Duration(float64(time.Second)/c.DetectFPS(cam)), classes, scores)
+}
+
+// For is the configuration of a tracker that gets detections at this interval: with the groups of classes that the model
+// confuses, and the scores that a detection needs to be told as one, and so to start a track.
+func (t Tracker) For(interval time.Duration, classes []string, scores []float32) tracker.Config {
+	t.Interval, t.Groups = interval, tracker.Groups(classes)
+	t.StartScores = make([]float64, len(scores))
+	for i, s := range scores {
+		t.StartScores[i] = float64(s)
+	}
+	return t.Config
 }

@@ -162,7 +162,8 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		}
 		seen[at] = k.path
 	}
-	for _, skip := range []any{&c.Path, &c.Dir, &c.Cameras, &cam.Line, &c.Tracker.Interval, &c.Tracker.Groups} {
+	for _, skip := range []any{&c.Path, &c.Dir, &c.Cameras, &cam.Line, &c.Tracker.Interval, &c.Tracker.Groups,
+		&c.Tracker.StartScore, &c.Tracker.StartScores} {
 		seen[skip] = "not a key"
 	}
 	var walk func(v reflect.Value, name string)

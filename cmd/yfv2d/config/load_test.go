@@ -5,6 +5,7 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,8 +59,8 @@ detect_fps = 2
 	if !a.Loop || !a.Enabled || b.Enabled || a.Line != 16 || c.DetectFPS(a) != 5 || c.DetectFPS(b) != 2 || c.PreviewFPS(a) != 15 {
 		t.Errorf("%+v", c.Cameras)
 	}
-	tr := c.TrackerFor(b, []string{"person", "car", "truck"})
-	if tr.Interval != 500*time.Millisecond || tr.Groups[1] != tr.Groups[2] || tr.Groups[0] == tr.Groups[1] {
+	tr := c.TrackerFor(b, []string{"person", "car", "truck"}, []float32{0.5, 0.25, 0.25})
+	if tr.Interval != 500*time.Millisecond || tr.Groups[1] != tr.Groups[2] || tr.Groups[0] == tr.Groups[1] || !slices.Equal(tr.StartScores, []float64{0.5, 0.25, 0.25}) {
 		t.Errorf("%+v", tr)
 	}
 }
