@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand"
 	"testing"
+	"time"
 
 	"yfv2d/infer"
 )
@@ -81,6 +82,68 @@ func TestMotionLearnsVelocity(t *testing.T) {
 		}
 		if iou := m.after(-0.2).IoU(box(now - 0.2)); iou < 0.97 {
 			t.Errorf("dt %v: box before 0.2 s overlaps the true one by %.3f", dt, iou)
+		}
+	}
+}
+
+// A day at ten detections a second, with gaps of up to a minute.
+func TestCovarianceLastsADay(t *testing.T) {
+	rnd := rand.New(rand.NewSource(3))
+	cfg := DefaultConfig()
+	m := newMotion(infer.Box{X1: 40, Y1: 100}, &cfg)
+	for step := range 864_000 {
+		dt := 0.1
+		switch {
+		case rnd.Intn(20) == 0:
+			dt *= float64(1 + rnd.Intn(20))
+		case rnd.Intn(10_000) == 0:
+			dt = 60 * rnd.Float64()
+		}
+		m.predict(dt, dt, 1, &cfg)
+		x, y := 900+800*math.Sin(float64(step)/300)+2*rnd.NormFloat64(), 500+2*rnd.NormFloat64()
+		m.correct(person(x, y, 1).Box, 1+2*rnd.Float64(), &cfg)
+		for i, a := range []axis{m.cx, m.cy, m.w, m.h} {
+			if det := a.pxx*a.pvv - a.pxv*a.pxv; !(a.pxx > 0 && a.pvv > 0 && det > 0) || math.IsInf(a.pxx+a.pvv, 0) {
+				t.Fatalf("step %d axis %d: %+v det %g", step, i, a, det)
+			}
+		}
+	}
+	if m.cx.pxx > 20 || m.cx.pvv > 2000 {
+		t.Errorf("the filter has grown unsure: %+v", m.cx)
+	}
+}
+
+// Who turns while hidden is seen again somewhere else: the velocity is then that of the straight line between.
+func TestVelocityAfterGapIsThatOfTheLine(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		dx, dy float64 // from where it was last seen to where it is seen again 1 s later, px
+	}{
+		{"straight on", 60, 0},
+		{"slower", 25, 0},
+		{"aside", 45, 30},
+		{"other aside", 45, -30},
+		{"back", -9, 4},
+	} {
+		for _, rate := range []float64{5, 10, 25} {
+			tr := New(DefaultConfig())
+			steps := int(3 * rate)
+			for f := range steps {
+				tr.Update(list(person(100+60*float64(f)/rate, 200, 0.9)), t0.Add(interval(rate)*time.Duration(f)))
+			}
+			last := float64(steps-1) / rate
+			for f := 1; f < int(rate); f++ {
+				tr.Update(nil, sec(last+float64(f)/rate))
+			}
+			got := tr.Update(list(person(100+60*last+tt.dx, 200+tt.dy, 0.9)), sec(last+1)).At(sec(last + 1))
+			if len(got) != 1 || got[0].ID != 1 {
+				t.Errorf("%s, %g/s: not found again: %+v", tt.name, rate, got)
+				continue
+			}
+			off := math.Hypot(float64(got[0].VX)-tt.dx, float64(got[0].VY)-tt.dy)
+			if off > math.Max(0.1*math.Hypot(tt.dx, tt.dy), 3) {
+				t.Errorf("%s, %g/s: velocity %.1f, %.1f px/s, want %g, %g", tt.name, rate, got[0].VX, got[0].VY, tt.dx, tt.dy)
+			}
 		}
 	}
 }

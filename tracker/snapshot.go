@@ -89,7 +89,7 @@ func (s *Snapshot) track(l *life, t time.Time) Track {
 		BestScore: l.best, Detections: l.detections,
 		FirstSeen: l.first, LastSeen: l.last,
 		Age: max(0, t.Sub(l.first)), Unseen: max(0, since),
-		StationarySince: l.still.stationarySince(l.last),
+		StationarySince: l.still.stationarySince(),
 		VX:              float32(l.motion.cx.v), VY: float32(l.motion.cy.v),
 		SX: float32(sx), SY: float32(sy),
 		Predicted: move != since,

@@ -27,6 +27,7 @@ type still struct {
 	place    [4]float64 // x0, y0, x1, y1
 	n        int        // boxes in the mean
 	since    time.Time
+	stands   bool // it was at its place when stillAfter was over, or later
 	away     bool
 	awayFrom time.Time
 }
@@ -43,11 +44,13 @@ func (s *still) see(m *motion, at time.Time) {
 	switch {
 	case d <= 1:
 		s.away = false
-		if at.Sub(s.since) < stillAfter {
-			s.n++
-			for i := range s.place {
-				s.place[i] += (box[i] - s.place[i]) / float64(s.n)
-			}
+		if at.Sub(s.since) >= stillAfter {
+			s.stands = true
+			return
+		}
+		s.n++
+		for i := range s.place {
+			s.place[i] += (box[i] - s.place[i]) / float64(s.n)
 		}
 	case d >= stillGone/stillReach || m.goes() || s.away && at.Sub(s.awayFrom) >= stillLeave:
 		*s = still{place: box, n: 1, since: at}
@@ -57,8 +60,8 @@ func (s *still) see(m *motion, at time.Time) {
 }
 
 // stationarySince is zero for a track that moves.
-func (s *still) stationarySince(last time.Time) time.Time {
-	if s.n == 0 || last.Sub(s.since) < stillAfter {
+func (s *still) stationarySince() time.Time {
+	if !s.stands {
 		return time.Time{}
 	}
 	return s.since
