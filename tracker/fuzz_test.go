@@ -9,26 +9,44 @@ import (
 	"yfv2d/infer"
 )
 
-// FuzzUpdate feeds raw bits as detections and times: no panic, ids unique and rising, boxes finite and not empty.
+// FuzzUpdate feeds raw bits as detections and times: no panic, ids unique, rising and
+// ended once, figures finite and in range, boxes not inside out.
 func FuzzUpdate(f *testing.F) {
 	f.Add([]byte("0123456789abcdef0123456789abcdef"), uint8(2))
 	f.Add(make([]byte, 200), uint8(0))
+	f.Add([]byte("\x00\x86\x01\x00\x02abcdefgh\x00\xfaabcdefgh\x00\xfa\x00\x86\x01\x00\xffabcdefgh"), uint8(3))
 	f.Fuzz(func(t *testing.T, raw []byte, groups uint8) {
 		cfg := DefaultConfig()
 		cfg.Groups = make([]int, groups)
 		tr := New(cfg)
-		at, top := t0, 0
+		at, top, gone := t0, 0, map[int]bool{}
 		for len(raw) >= 8 {
 			at = at.Add(time.Duration(int32(binary.LittleEndian.Uint32(raw))) * time.Microsecond)
-			n := int(raw[4] % 8)
+			n, reset := int(raw[4]%8), raw[4]>>3 == 31
 			raw = raw[5:]
 			var dets []infer.Detection
 			for ; n > 0 && len(raw) >= 10; n-- {
 				dets = append(dets, fuzzed(raw))
 				raw = raw[10:]
 			}
-			snap := tr.Update(dets, at)
+			var snap *Snapshot
+			if reset {
+				snap = tr.Reset(at)
+			} else {
+				snap = tr.Update(dets, at)
+			}
 			check(t, snap.All(), &top)
+			for _, k := range snap.Ended() {
+				if k.ID == 0 || k.State != Ended || gone[k.ID] {
+					t.Fatalf("ended: %+v", k)
+				}
+				gone[k.ID] = true
+			}
+			for _, k := range snap.All() {
+				if gone[k.ID] || k.State == Ended {
+					t.Fatalf("back from its end: %+v", k)
+				}
+			}
 			for _, d := range []time.Duration{-time.Hour, -time.Millisecond, 0, 40 * time.Millisecond, time.Hour} {
 				shown := 0
 				check(t, snap.At(snap.Time.Add(d)), &shown)
@@ -53,13 +71,19 @@ func fuzzed(raw []byte) infer.Detection {
 func check(t *testing.T, tracks []Track, top *int) {
 	last := 0
 	for _, tr := range tracks {
-		for _, v := range []float32{tr.Box.X0, tr.Box.Y0, tr.Box.X1, tr.Box.Y1, tr.VX, tr.VY} {
+		for _, v := range []float32{tr.Box.X0, tr.Box.Y0, tr.Box.X1, tr.Box.Y1, tr.VX, tr.VY, tr.SX, tr.SY, tr.Score, tr.BestScore} {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				t.Fatalf("not finite: %+v", tr)
 			}
 		}
 		if tr.Box.W() < 0 || tr.Box.H() < 0 || tr.Age < 0 || tr.Unseen < 0 {
 			t.Fatalf("inside out: %+v", tr)
+		}
+		if tr.SX < 0 || tr.SY < 0 || tr.Detections < 1 || tr.BestScore < tr.Score-1e-6 || tr.BestScore > 1 {
+			t.Fatalf("out of range: %+v", tr)
+		}
+		if tr.Stationary() && tr.StationarySince.Before(tr.FirstSeen) || tr.StationaryFor() > tr.Age || tr.StationaryFor() < 0 {
+			t.Fatalf("stationary: %+v", tr)
 		}
 		if (tr.ID == 0) != (tr.State == Tentative) {
 			t.Fatalf("id and state: %+v", tr)

@@ -33,8 +33,8 @@ type life struct {
 
 // At gives the tracks to be shown at time t, by rising id: the confirmed ones, moved to where they are (or were) at t.
 // A box moves for PredictIntervals detection intervals from its last detection, in either direction and at most
-// PredictMax; beyond that (and at once, if the track was seen too seldom to be trusted) it is held and marked Predicted, and from LostAfter on it is not returned, even
-// if Update has not been called since.
+// PredictMax; beyond that (and at once, if the track was seen too seldom to be trusted) it is held and marked
+// Predicted, and from LostAfter on it is not returned, even if Update has not been called since.
 func (s *Snapshot) At(t time.Time) []Track {
 	if s == nil {
 		return nil

@@ -49,10 +49,10 @@ func (t *Track) Speed() float32 { return float32(math.Hypot(float64(t.VX), float
 // Stationary says whether the object stands still.
 func (t *Track) Stationary() bool { return !t.StationarySince.IsZero() }
 
-// StationaryFor is how long it has stood still, 0 while it moves.
+// StationaryFor is how long it has stood still at the moment, 0 while it moves and before it stood.
 func (t *Track) StationaryFor() time.Duration {
 	if !t.Stationary() {
 		return 0
 	}
-	return t.Age - t.StationarySince.Sub(t.FirstSeen)
+	return max(0, t.Age-t.StationarySince.Sub(t.FirstSeen))
 }

@@ -56,8 +56,8 @@ func New(cfg Config) *Tracker {
 	return &Tracker{cfg: cfg, interval: cfg.Interval, gaps: -1}
 }
 
-// Reset forgets all tracks (a cut, another source); ids go on from where they were. Detections from before at will be
-// ignored. The snapshot has no tracks, but those that ended.
+// Reset forgets all tracks (a cut, another source); ids go on from where they were. Detections from less than a second
+// before at will be ignored, as in Update. The snapshot has no tracks, but those that ended.
 func (t *Tracker) Reset(at time.Time) *Snapshot {
 	t.ended = t.ended[:0]
 	for _, tr := range t.tracks {
@@ -79,8 +79,10 @@ func (t *Tracker) end(tr *track) {
 
 // Update takes in the detections of one frame, captured at time at; none is a valid answer. Detections that are no
 // boxes (NaN, infinite, no area, a negative class, a score that is not above 0) are ignored, and of more than 500 the
-// best are taken. A step from less than a second before the newest one is ignored; one from further back starts the
-// tracker anew. The snapshot is immutable and belongs to everyone.
+// best are taken; 1000 tracks are kept, and no more begin. A step from less than a second before the newest one is
+// ignored; one from further back starts the tracker anew, as Reset does. Two steps of one time are taken in one after
+// the other. Any gap and any change of rate is allowed: the time between steps is measured, and what was unseen for
+// longer than Config.ForgetAfter (at low rates somewhat later) has ended. The snapshot is immutable and belongs to everyone.
 func (t *Tracker) Update(dets []infer.Detection, at time.Time) *Snapshot {
 	dt := time.Duration(0)
 	if t.begun {
