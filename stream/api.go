@@ -11,12 +11,13 @@ import (
 
 // VersionInfo is what /api/version tells, and the page's last lines.
 type VersionInfo struct {
-	Version string    `json:"version"`
-	Commit  string    `json:"commit"`
-	Go      string    `json:"go"`
-	OpenCV  string    `json:"opencv"`
-	Engine  string    `json:"engine"`
-	Model   ModelInfo `json:"model"`
+	Version   string    `json:"version"`
+	Commit    string    `json:"commit"`
+	Go        string    `json:"go"`
+	OpenCV    string    `json:"opencv"`
+	Engine    string    `json:"engine"`
+	ForwardMs float64   `json:"forward_ms,omitempty"` // of the network in a trial at the start; 0 if there was none
+	Model     ModelInfo `json:"model"`
 }
 
 // ModelInfo is the short card of the model in use.

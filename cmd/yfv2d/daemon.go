@@ -64,7 +64,7 @@ func (d *daemon) openWorkers() (err error) {
 	if _, err := infer.NewDecoder(d.model.Head, th); err != nil {
 		return fmt.Errorf("model %s: %w", d.model.Name, err)
 	}
-	if d.engine, err = builtEngines.choose(d.cfg.Detect.Engine, d.model); err != nil {
+	if d.engine, err = builtEngines.choose(d.cfg.Detect.Engine, d.model, d.cfg.Detect.InputSize()); err != nil {
 		return err
 	}
 	d.workers, err = infer.NewWorkers(d.cfg.Detect.Workers, func() (infer.Detector, error) {
@@ -117,7 +117,7 @@ func (d *daemon) openServer() (err error) {
 		Hosts:       d.cfg.Server.Hosts,
 		AllowOpen:   d.cfg.Server.AllowOpen,
 		CORSOrigins: d.cfg.Server.CORSOrigins,
-		Version:     serverVersion(d.model, d.engine.name),
+		Version:     serverVersion(d.model, d.engine),
 		Log:         d.log,
 		WHEP:        d.whep,
 	})
@@ -161,7 +161,11 @@ func (d *daemon) run(ctx context.Context) error {
 func (d *daemon) announce() {
 	v := currentVersion()
 	th := thresholds(d.cfg.Detect, d.model)
-	d.log.Info().Str("version", v.Version).Str("engine", d.engine.name).Str("opencv", v.OpenCV).Str("model", d.model.Name).
+	start := d.log.Info().Str("version", v.Version).Str("engine", d.engine.name)
+	if d.engine.ms > 0 {
+		start = start.Float64("forward_ms", d.engine.ms)
+	}
+	start.Str("opencv", v.OpenCV).Str("model", d.model.Name).
 		Float32("score", th.Score).Int("cameras", len(d.cameras)).Msg("yfv2d starts")
 	if d.engine.warning != "" {
 		d.log.Warn().Msg(d.engine.warning)

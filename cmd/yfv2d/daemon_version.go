@@ -15,10 +15,10 @@ const (
 )
 
 // serverVersion is what /api/version and the page's last lines tell.
-func serverVersion(m *model.Model, engine string) stream.VersionInfo {
+func serverVersion(m *model.Model, e engine) stream.VersionInfo {
 	v := currentVersion()
 	return stream.VersionInfo{
-		Version: v.Version, Commit: v.Commit, Go: v.Go, OpenCV: v.OpenCV, Engine: engine,
+		Version: v.Version, Commit: v.Commit, Go: v.Go, OpenCV: v.OpenCV, Engine: e.name, ForwardMs: e.ms,
 		Model: modelNotes(m),
 	}
 }

@@ -78,7 +78,7 @@ func (m *modelFlags) open(scoreSet bool, low float64) (*network, error) {
 	}
 	n.scores = th.ByClass(n.model.Head.Classes)
 	th = th.Lowered(float32(low))
-	chosen, err := builtEngines.choose(m.engine, n.model)
+	chosen, err := builtEngines.choose(m.engine, n.model, n.input)
 	if err != nil {
 		return nil, usageErrorf("--%w", err)
 	}

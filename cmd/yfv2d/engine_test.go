@@ -2,9 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"image"
 	"math"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"yfv2d/infer"
 	"yfv2d/infer/model"
@@ -37,28 +42,40 @@ func refused(err error) func(*model.Model) (infer.Engine, error) {
 	return func(*model.Model) (infer.Engine, error) { return nil, err }
 }
 
+// inHere makes a trial in the test's own process.
+func inHere(xnnpack, opencv func(*model.Model) (infer.Engine, error)) engines {
+	e := engines{built: true, xnnpack: xnnpack, opencv: opencv}
+	e.try = e.probe
+	return e
+}
+
+// found is what a trial is made to find.
+func found(p probed) engines {
+	return engines{built: true, try: func(*model.Model, image.Point) probed { return p }}
+}
+
 func TestChooseEngine(t *testing.T) {
-	m, err := model.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := builtin(t)
 	opencv := builtEngines.opencv
+	refusal := errors.New("no such operator")
 	for _, row := range []struct {
 		name, want    string
 		engines       engines
 		chosen, warns string
 	}{
-		{"auto, both agree", engineAuto, engines{off(1e-4), opencv}, nameXNNPACK, ""},
-		{"auto, they disagree", engineAuto, engines{off(0.01), opencv}, nameOpenCV, "differ by 0.01"},
-		{"auto, no number comes out", engineAuto, engines{off(float32(math.NaN())), opencv}, nameOpenCV, "differ by NaN"},
-		{"auto, built without", engineAuto, engines{refused(xnn.ErrNotBuilt), opencv}, nameOpenCV, ""},
-		{"auto, refused", engineAuto, engines{refused(errors.New("no such operator")), opencv}, nameOpenCV, "no such operator"},
-		{"auto, OpenCV refuses", engineAuto, engines{off(0), refused(errors.New("no"))}, nameXNNPACK, ""},
-		{"xnnpack, unasked", engineXNNPACK, engines{refused(xnn.ErrNotBuilt), opencv}, nameXNNPACK, ""},
-		{"opencv, unasked", engineOpenCV, engines{off(0), opencv}, nameOpenCV, ""},
+		{"auto, they disagree", engineAuto, inHere(off(0.01), opencv), nameOpenCV, "differ by 0.01"},
+		{"auto, no number comes out", engineAuto, inHere(off(float32(math.NaN())), opencv), nameOpenCV, "differ by NaN"},
+		{"auto, built without", engineAuto, inHere(refused(xnn.ErrNotBuilt), opencv), nameOpenCV, ""},
+		{"auto, not even tried", engineAuto, engines{}, nameOpenCV, ""},
+		{"auto, refused", engineAuto, inHere(refused(refusal), opencv), nameOpenCV, "no such operator"},
+		{"auto, OpenCV refuses", engineAuto, inHere(off(0), refused(refusal)), nameXNNPACK, ""},
+		{"auto, XNNPACK is faster", engineAuto, found(probed{XNNPACKMs: 2, OpenCVMs: 6}), nameXNNPACK, ""},
+		{"auto, OpenCV is faster", engineAuto, found(probed{XNNPACKMs: 7, OpenCVMs: 6}), nameOpenCV, ""},
+		{"xnnpack, unasked", engineXNNPACK, inHere(refused(xnn.ErrNotBuilt), opencv), nameXNNPACK, ""},
+		{"opencv, unasked", engineOpenCV, inHere(off(0), opencv), nameOpenCV, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			e, err := row.engines.choose(row.want, m)
+			e, err := row.engines.choose(row.want, m, image.Pt(128, 96))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,19 +84,76 @@ func TestChooseEngine(t *testing.T) {
 			}
 		})
 	}
-	if _, err := builtEngines.choose("tensorrt", m); err == nil || !strings.Contains(err.Error(), "must be auto, xnnpack or opencv") {
+	if _, err := builtEngines.choose("tensorrt", m, image.Point{}); err == nil || !strings.Contains(err.Error(), "must be auto, xnnpack or opencv") {
 		t.Errorf("another name gives %v", err)
 	}
 }
 
-// What this program was built with agrees with itself.
-func TestAutoTakesTheDefaultEngine(t *testing.T) {
+func builtin(t *testing.T) *model.Model {
+	t.Helper()
 	m, err := model.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := builtEngines.choose(engineAuto, m)
-	if err != nil || e.name != defaultEngine() || e.warning != "" {
-		t.Errorf("%s, warning %q, %v; want %s", e.name, e.warning, err, defaultEngine())
+	return m
+}
+
+func TestTrialComparesAndTimes(t *testing.T) {
+	p := inHere(off(1e-4), builtEngines.opencv).probe(builtin(t), image.Pt(128, 96))
+	if p.Refused != "" || !(p.XNNPACKMs > 0) || !(p.OpenCVMs > 0) {
+		t.Errorf("two engines that agree: %+v", p)
 	}
+}
+
+// What this program was built with agrees with itself, in a process of its own.
+func TestAutoTriesInAnotherProcess(t *testing.T) {
+	e, err := builtEngines.choose(engineAuto, builtin(t), image.Point{})
+	if err != nil || e.warning != "" || xnn.Built && !(e.ms > 0) {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// A trial that crashes, hangs or talks nonsense costs only itself, and OpenCV runs the network.
+func TestTrialThatGoesWrong(t *testing.T) {
+	if !xnn.Built {
+		t.Skip("built without XNNPACK")
+	}
+	was := self
+	defer func() { self = was }()
+	for _, row := range []struct{ how, says string }{
+		{"crash", "SIGSEGV"},
+		{"hang", "did not end within"},
+		{"nonsense", "gave no answer"},
+		{"fail", "exit status 3"},
+	} {
+		t.Run(row.how, func(t *testing.T) {
+			self.env, self.wait = []string{badTrial + "=" + row.how}, 500*time.Millisecond
+			if row.how != "hang" {
+				self.wait = probeTime
+			}
+			e, err := builtEngines.choose(engineAuto, builtin(t), image.Point{})
+			if err != nil || e.name != nameOpenCV || !strings.Contains(e.warning, row.says) || strings.Contains(e.warning, "\n") {
+				t.Errorf("%s, warning %q, %v; want OpenCV and %q", e.name, e.warning, err, row.says)
+			}
+		})
+	}
+}
+
+// badTrial in the environment makes this test binary a trial that goes wrong.
+const badTrial = "YFV2D_TEST_BAD_TRIAL"
+
+func goWrong(how string) {
+	switch how {
+	case "crash":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+		select {}
+	case "hang":
+		time.Sleep(time.Minute)
+	case "nonsense":
+		fmt.Println("hello")
+	}
+	if how == "fail" {
+		os.Exit(3)
+	}
+	os.Exit(0)
 }

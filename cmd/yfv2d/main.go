@@ -55,6 +55,7 @@ Exit codes:
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.AddCommand(
+		newProbeCmd(),
 		newRunCmd(),
 		newDetectCmd(),
 		newModelCmd(),

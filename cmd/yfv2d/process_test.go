@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:]))
 	}
+	if how := os.Getenv(badTrial); how != "" {
+		goWrong(how)
+	}
+	self.env = []string{asProgram + "=1"}
 	os.Exit(m.Run())
 }
 

@@ -256,7 +256,7 @@ async function readVersion() {
   version = seen;
   versionKnown = true;
   const model = v.model;
-  set($('versions'), [`yfv2d ${v.version}`, `model ${model.name}`, `engine ${v.engine}`].join(' · '));
+  set($('versions'), [`yfv2d ${v.version}`, `model ${model.name}`, `engine ${v.engine}${v.forward_ms ? ` (${v.forward_ms.toFixed(1)} ms)` : ''}`].join(' · '));
   $('versions').title = `commit ${v.commit}, ${v.go}, OpenCV ${v.opencv}`;
   $('demo').hidden = !model.builtin;
   set($('demo-note'), model.note);
