@@ -16,7 +16,7 @@ type VersionInfo struct {
 	Go        string    `json:"go"`
 	OpenCV    string    `json:"opencv"`
 	Engine    string    `json:"engine"`
-	ForwardMs float64   `json:"forward_ms,omitempty"` // of the network in a trial at the start; 0 if there was none
+	ForwardMs float64   `json:"forward_ms"` // of the network in the trial at the start; 0 if there was none
 	Model     ModelInfo `json:"model"`
 }
 

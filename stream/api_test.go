@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var noon = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
 var testVersion = VersionInfo{
-	Version: "1.2.3", Commit: "0123abc", Go: "go1.24.0", OpenCV: "4.6.0", Engine: "opencv-dnn",
+	Version: "1.2.3", Commit: "0123abc", Go: "go1.24.0", OpenCV: "4.6.0", Engine: "xnnpack", ForwardMs: 2.5,
 	Model: ModelInfo{Name: "builtin", Builtin: true, Classes: 80, DefaultScore: 0.35,
 		Note: "AP50 25.3 against 31.1 of the official weights", Better: "yfv2d model fetch yolo-fastestv2"},
 }

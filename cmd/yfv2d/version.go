@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"image"
 	"runtime"
 	"runtime/debug"
 
@@ -83,7 +84,7 @@ func newVersionCmd() *cobra.Command {
 			}
 			text := "yfv2d " + v.Version + "\n"
 			if verbose {
-				text += v.details()
+				text += v.details(trial())
 			}
 			_, err := fmt.Fprint(out, text)
 			return err
@@ -95,14 +96,28 @@ func newVersionCmd() *cobra.Command {
 	return c
 }
 
-func (v versionInfo) details() string {
+// trial is what auto would take for the built-in model on this machine.
+func trial() string {
+	m, err := model.Builtin()
+	if err != nil {
+		return err.Error()
+	}
+	e, err := builtEngines.choose(engineAuto, m, image.Point{})
+	switch {
+	case err != nil:
+		return err.Error()
+	case !xnn.Built:
+		return fmt.Sprintf("%s (%v)", e.name, xnn.ErrNotBuilt)
+	case e.warning != "":
+		return fmt.Sprintf("%s (%s)", e.name, e.warning)
+	}
+	return fmt.Sprintf("%s (%.1f ms a forward of the built-in model at %dx%d)", e.name, e.ms, probeInput.X, probeInput.Y)
+}
+
+func (v versionInfo) details(engine string) string {
 	commit := v.Commit
 	if commit == "" {
 		commit = "unknown"
-	}
-	engine := v.Engine
-	if !xnn.Built {
-		engine += " (" + xnn.ErrNotBuilt.Error() + ")"
 	}
 	return fmt.Sprintf("commit   %s\ngo       %s %s/%s\nopencv   %s\nengine   %s\nmodel    %s (built in)\n",
 		commit, v.Go, v.OS, v.Arch, v.OpenCV, engine, v.Model)
