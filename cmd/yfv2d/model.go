@@ -18,9 +18,9 @@ import (
 func newModelCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "model",
-		Short: "Import, fetch and describe models",
+		Short: "Import, fetch, quantise and describe models",
 	}
-	c.AddCommand(newModelImportCmd(), newModelFetchCmd(), newModelInfoCmd())
+	c.AddCommand(newModelImportCmd(), newModelFetchCmd(), newModelQuantizeCmd(), newModelInfoCmd())
 	return c
 }
 
@@ -182,6 +182,7 @@ func card(i *model.Info) string {
 	line("classes", fmt.Sprintf("%d: %s", len(i.Classes), shorten(i.Classes, 12)))
 	line("input", fmt.Sprintf("%dx%d BGR, %s in training; any width and height from 64 on that are multiples of 32", i.Input[0], i.Input[1], resized(i.Resize)))
 	line("parameters", thousands(int64(i.Parameters)))
+	line("precision", i.Precision)
 	line("multiply-adds", fmt.Sprintf("%s at %dx%d", thousands(i.MACs), i.Input[0], i.Input[1]))
 	line("layers", strings.Join(layers, ", "))
 	line("anchors", i.Anchors)

@@ -45,7 +45,7 @@ func TestDamagedONNX(t *testing.T) {
 		{"weights of PyTorch", modeltest.Small(2).PTH(), "yfv2d model import"},
 		{"weights of ncnn", param, "ncnn .param"},
 		{"no metadata", edited(func(f *File) { f.Meta = nil }), "not written by yfv2d"},
-		{"newer format", meta(keyFormat, "2"), `its format is "2"`},
+		{"newer format", meta(keyFormat, "3"), `its format is "3"`},
 		{"classes no list", meta(keyClasses, "cat"), "no JSON list"},
 		{"classes too few", meta(keyClasses, `["cat"]`), "has 2 classes, but 1"},
 		{"class twice", meta(keyClasses, `["cat","cat"]`), "stands twice"},

@@ -12,7 +12,13 @@ type array struct {
 }
 
 // run executes a graph literally: one loop nest for each operator, no trick. It is the reference for every rewrite.
-func run(t *testing.T, g *Graph, input []float32) []float32 {
+func run(t testing.TB, g *Graph, input []float32) []float32 {
+	t.Helper()
+	return runRounded(t, g, input, func(string, []float32) {})
+}
+
+// runRounded is run with a change to each value right after it is made.
+func runRounded(t testing.TB, g *Graph, input []float32, round func(name string, v []float32)) []float32 {
 	t.Helper()
 	shapes, err := InferShapes(g)
 	if err != nil {
@@ -30,12 +36,13 @@ func run(t *testing.T, g *Graph, input []float32) []float32 {
 		size, _ := y.dims.Elems(1 << 30)
 		y.v = make([]float32, size)
 		execute(t, g, n, vals, y)
+		round(n.Outputs[0], y.v)
 		vals[n.Outputs[0]] = y
 	}
 	return vals[g.Outputs[0].Name].v
 }
 
-func execute(t *testing.T, g *Graph, n *Node, vals map[string]*array, y *array) {
+func execute(t testing.TB, g *Graph, n *Node, vals map[string]*array, y *array) {
 	x := vals[n.Inputs[0]]
 	switch n.Op {
 	case "Conv":
@@ -68,7 +75,7 @@ func execute(t *testing.T, g *Graph, n *Node, vals map[string]*array, y *array) 
 }
 
 // execIndexed runs operators that only move elements: source says where an output element comes from.
-func execIndexed(t *testing.T, g *Graph, n *Node, x, y *array) {
+func execIndexed(t testing.TB, g *Graph, n *Node, x, y *array) {
 	source, ok := map[string]func(out []int) []int{
 		"Slice": func(out []int) []int {
 			for i, a := range g.Init(n.Inputs[3]).I64 {

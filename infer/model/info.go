@@ -18,7 +18,8 @@ type Info struct {
 	Classes      []string  `json:"classes"`
 	Input        [2]int    `json:"input"` // width, height in pixels of the default input; other multiples of 32 work too
 	Parameters   int       `json:"parameters"`
-	MACs         int64     `json:"macs"` // multiply-adds of one run at that input
+	MACs         int64     `json:"macs"`      // multiply-adds of one run at that input
+	Precision    string    `json:"precision"` // of the weights: float32 or int8
 	Layers       []OpCount `json:"layers"`
 	Strides      []int     `json:"strides"`
 	Anchors      string    `json:"anchors"`
@@ -43,7 +44,7 @@ func (m *Model) Info() (*Info, error) {
 	}
 	return &Info{
 		Name: m.Name, File: m.File, Classes: m.Classes, Input: [2]int{DefaultSize.X, DefaultSize.Y},
-		Parameters: g.Params(), MACs: macs, Layers: g.Ops(), Strides: m.Head.Strides, Anchors: FormatAnchors(m.Head.Anchors),
+		Parameters: g.Params(), MACs: macs, Precision: m.precision(), Layers: g.Ops(), Strides: m.Head.Strides, Anchors: FormatAnchors(m.Head.Anchors),
 		Resize: resizeName(m.Resize), DefaultScore: m.DefaultScore, Source: m.Source, SourceSHA256: m.SHA256,
 		SHA256: hashOf(m.Encode()), Licence: m.Licence, Notes: m.Notes,
 	}, nil

@@ -11,8 +11,11 @@ import (
 	"yfv2d/infer"
 )
 
-// metaFormat is the version of our metadata. A reader refuses a newer one.
-const metaFormat = 1
+// Versions of our files: a reader refuses a newer one. The second is that of int8 models.
+const (
+	fileFloat = 1
+	fileInt8  = 2
+)
 
 // Keys of metadata_props in our files.
 const (
@@ -31,8 +34,12 @@ const (
 
 func (m *Model) meta() []MetaEntry {
 	classes, _ := json.Marshal(m.Classes) // strings always encode
+	format := fileFloat
+	if m.quant != nil {
+		format = fileInt8
+	}
 	return []MetaEntry{
-		{keyFormat, strconv.Itoa(metaFormat)},
+		{keyFormat, strconv.Itoa(format)},
 		{keyName, m.Name},
 		{keyClasses, string(classes)},
 		{keyAnchors, FormatAnchors(m.Head.Anchors)},
@@ -51,8 +58,8 @@ func (m *Model) setMeta(f *File) error {
 	if !ok {
 		return errors.New("this ONNX file was not written by yfv2d; import the network's .pth or ncnn weights with `yfv2d model import`")
 	}
-	if v, err := strconv.Atoi(format); err != nil || v < 1 || v > metaFormat {
-		return fmt.Errorf("its format is %.20q; this version reads format 1 to %d", format, metaFormat)
+	if v, err := strconv.Atoi(format); err != nil || v < 1 || v > fileInt8 {
+		return fmt.Errorf("its format is %.20q; this version reads format 1 to %d", format, fileInt8)
 	}
 	text := func(key string) string { s, _ := f.MetaValue(key); return s }
 	m.Name, m.Source, m.SHA256 = text(keyName), text(keySource), text(keySHA256)

@@ -28,7 +28,8 @@ type Model struct {
 	File    string // where the model was read from: a path or "builtin"; empty right after an import
 	Warning string // one line for the user about something assumed in an import; empty otherwise
 
-	net *fastNet
+	net   *fastNet
+	quant *Quant // nil: float
 }
 
 // DefaultSize is the input that the network was trained with, in pixels.
@@ -117,7 +118,13 @@ func parse(data []byte) (*Model, error) {
 	if err := m.setMeta(f); err != nil {
 		return nil, err
 	}
-	if m.net, err = readFastNet(f.Graph); err != nil {
+	g := f.Graph
+	if isQDQ(g) {
+		if g, m.quant, err = SplitQDQ(g); err != nil {
+			return nil, err
+		}
+	}
+	if m.net, err = readFastNet(g); err != nil {
 		return nil, err
 	}
 	if got, want := m.net.outObjCls.out-anchorsPerScale, len(m.Classes); got != want {
@@ -129,11 +136,7 @@ func parse(data []byte) (*Model, error) {
 
 // sameGraph makes sure that the file's nodes are those that we would write for its weights.
 func (m *Model) sameGraph(g *Graph) error {
-	want, err := m.Graph(DefaultSize)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(encodeGraph(g), encodeGraph(want)) {
+	if !bytes.Equal(encodeGraph(g), encodeGraph(m.fileGraph())) {
 		return errors.New("its graph is not the one that its weights belong to: the file was changed or damaged; import the weights again")
 	}
 	return nil
@@ -208,7 +211,20 @@ func (m *Model) StockONNX(size image.Point) ([]byte, error) {
 
 // Encode is the model as a file that Open reads. Equal models give equal bytes.
 func (m *Model) Encode() []byte {
-	return m.file(fastGraph(m.net, DefaultSize)).Encode()
+	f := m.file(m.fileGraph())
+	if m.quant != nil {
+		f.IRVersion, f.Opset = qdqIRVersion, qdqOpset
+	}
+	return f.Encode()
+}
+
+// fileGraph is the graph that the model's file holds.
+func (m *Model) fileGraph() *Graph {
+	g := fastGraph(m.net, DefaultSize)
+	if m.quant != nil {
+		return qdqGraph(g, m.quant)
+	}
+	return g
 }
 
 // Opset 11 is the oldest that has Resize as PyTorch's upsampling needs it, and both OpenCV 4.6 and current ONNX Runtime

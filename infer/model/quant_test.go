@@ -1,0 +1,131 @@
+package model
+
+import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"yfv2d/infer/model/modeltest"
+)
+
+// importSpec is the model of a made-up network.
+func importSpec(t testing.TB, s modeltest.Spec) *Model {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "net.pth")
+	if err := os.WriteFile(path, s.PTH(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Import(ImportOptions{}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// randomInput is a picture of noise for a graph.
+func randomInput(g *Graph, seed uint64) []float32 {
+	r := rand.New(rand.NewPCG(seed, 1))
+	n, _ := g.Inputs[0].Dims.Elems(1 << 30)
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.IntN(256)) / 255
+	}
+	return x
+}
+
+// quantizeOn calibrates a model on pictures of noise, run by the literal executor.
+func quantizeOn(t testing.TB, m *Model, pictures int) *Model {
+	t.Helper()
+	c, err := NewCalibrator(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := DecodeONNX(c.ONNX())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range pictures {
+		if err := c.Add(run(t, f.Graph, randomInput(f.Graph, uint64(i)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q, err := Quantize(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// fakeQuant makes what SplitQDQ gives literal: each quantised value is rounded where it is made.
+func runQuant(t *testing.T, g *Graph, q *Quant, input []float32) []float32 {
+	t.Helper()
+	return runRounded(t, g, input, func(name string, v []float32) {
+		p, ok := q.Values[name]
+		if !ok {
+			return
+		}
+		for i, x := range v {
+			k := min(max(math.RoundToEven(float64(x/p.Scale))+float64(p.Zero), -128), 127)
+			v[i] = float32(k-float64(p.Zero)) * p.Scale
+		}
+	})
+}
+
+// distance is the mean difference of two runs, in units of the first's standard deviation.
+func distance(want, got []float32) float64 {
+	var mean, spread, diff float64
+	for _, v := range want {
+		mean += float64(v) / float64(len(want))
+	}
+	for i, v := range want {
+		spread += (float64(v) - mean) * (float64(v) - mean)
+		diff += math.Abs(float64(v - got[i]))
+	}
+	return diff / float64(len(want)) / math.Sqrt(spread/float64(len(want)))
+}
+
+func TestQuantizeIsNearFloat(t *testing.T) {
+	m := importSpec(t, modeltest.Small(3))
+	q := quantizeOn(t, m, 2)
+	g, err := m.Graph(DefaultSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := randomInput(g, 99)
+	want := run(t, g, input)
+	rounded, err := q.Graph(DefaultSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := distance(want, run(t, rounded, input)); !(d < 0.03) {
+		t.Errorf("rounded weights alone change the heads by %.3f of their spread", d)
+	}
+	if d := distance(want, runQuant(t, rounded, q.Quant(), input)); !(d < 0.1) {
+		t.Errorf("int8 changes the heads by %.3f of their spread", d)
+	}
+}
+
+func TestQuantizedRoundTrip(t *testing.T) {
+	q := quantizeOn(t, importSpec(t, modeltest.Small(3)), 1)
+	data := q.Encode()
+	back, err := Parse(data, "q.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(back.Encode()) != string(data) || len(back.Quant().Convs) != len(q.Quant().Convs) {
+		t.Error("the file changes when it is read and written")
+	}
+	if !strings.HasSuffix(back.Name, "-int8") || !strings.Contains(back.Notes, "int8, calibrated on 1 pictures") {
+		t.Errorf("named %q, notes %q", back.Name, back.Notes)
+	}
+	info, err := back.Info()
+	if err != nil || !strings.HasPrefix(info.Precision, "int8 (") {
+		t.Errorf("precision %q, %v", info.Precision, err)
+	}
+	if _, err := NewCalibrator(back); err == nil || !strings.Contains(err.Error(), "int8 already") {
+		t.Errorf("quantising twice: %v", err)
+	}
+}

@@ -1,0 +1,251 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// quantPlan says which convolutions and values of a graph become int8, and which values share a scale because they are
+// parts of each other: then joining and slicing only moves bytes.
+type quantPlan struct {
+	convs   map[int]bool      // by node
+	values  []string          // that are quantised
+	group   map[string]string // of a value: the one that stands for it and for those that share its scale
+	watched []string          // values that are computed and not only moved
+	hist    map[string]*histogram
+}
+
+// movers are the operators that make no new numbers.
+var movers = map[string]bool{"MaxPool": true, "Concat": true, "Slice": true, "Resize": true}
+
+// planQuant takes every convolution but those whose constants are shared: the output layers, which stay float, and so
+// does what follows them.
+func planQuant(g *Graph) *quantPlan {
+	p := &quantPlan{convs: map[int]bool{}, group: map[string]string{}, hist: map[string]*histogram{}}
+	shared, readers := map[string]int{}, map[string][]int{}
+	for i := range g.Nodes {
+		for j, in := range g.Nodes[i].Inputs {
+			if g.Init(in) == nil {
+				readers[in] = append(readers[in], i)
+			} else if j == 1 {
+				shared[in]++
+			}
+		}
+	}
+	p.add(g.Inputs[0].Name)
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		out := n.Outputs[0]
+		if !p.inside(n) || n.Op == "Conv" && shared[n.Inputs[1]] > 1 {
+			continue
+		}
+		p.convs[i] = n.Op == "Conv"
+		p.group[out] = out
+		if r := readers[out]; len(r) == 1 && g.Nodes[r[0]].Op == "Relu" {
+			continue // the activation is part of it
+		}
+		p.add(out)
+		if movers[n.Op] {
+			p.join(g, n)
+		} else {
+			p.watched = append(p.watched, out)
+		}
+	}
+	return p
+}
+
+func (p *quantPlan) add(v string) {
+	p.group[v] = v
+	p.values = append(p.values, v)
+}
+
+// inside says that a node can compute in int8: so do those that make its inputs.
+func (p *quantPlan) inside(n *Node) bool {
+	if n.Op == "Add" {
+		return p.group[n.Inputs[0]] != "" && p.group[n.Inputs[1]] != ""
+	}
+	if n.Op == "Concat" {
+		for _, in := range n.Inputs {
+			if p.group[in] == "" {
+				return false
+			}
+		}
+		return true
+	}
+	return (n.Op == "Conv" || n.Op == "Relu" || movers[n.Op]) && p.group[n.Inputs[0]] != ""
+}
+
+// join makes a mover's values share a scale.
+func (p *quantPlan) join(g *Graph, n *Node) {
+	to := p.root(n.Outputs[0])
+	for _, in := range n.Inputs {
+		if g.Init(in) == nil && in != "" {
+			p.group[p.root(in)] = to
+		}
+	}
+}
+
+func (p *quantPlan) root(v string) string {
+	for p.group[v] != v {
+		v = p.group[v]
+	}
+	return v
+}
+
+func (p *quantPlan) histogram(v string) *histogram {
+	r := p.root(v)
+	if p.hist[r] == nil {
+		p.hist[r] = &histogram{}
+	}
+	return p.hist[r]
+}
+
+// Quantize makes an int8 model of the one that c has watched.
+func Quantize(c *Calibrator) (*Model, error) { return quantize(c, leastError) }
+
+func quantize(c *Calibrator, fit func(h *histogram) (lo, hi float64)) (*Model, error) {
+	if c.pictures == 0 {
+		return nil, errors.New("quantise: no picture was added")
+	}
+	q := &Quant{Convs: map[string]*QConv{}, Values: map[string]QParam{}}
+	input := c.graph.Inputs[0].Name
+	for _, v := range c.plan.values {
+		if v == input {
+			q.Values[v] = inputParam
+			continue
+		}
+		q.Values[v] = paramFor(fit(c.plan.histogram(v)))
+	}
+	for i, ok := range c.plan.convs {
+		if ok {
+			n := &c.graph.Nodes[i]
+			q.Convs[n.Outputs[0]] = quantizeConv(c.graph, n, q.Values[n.Inputs[0]])
+		}
+	}
+	m := *c.m
+	m.Name += "-int8"
+	if m.Notes != "" {
+		m.Notes += "; "
+	}
+	m.Notes += fmt.Sprintf("int8, calibrated on %d pictures", c.pictures)
+	g, q, err := SplitQDQ(qdqGraph(c.graph, q))
+	if err != nil {
+		return nil, fmt.Errorf("quantise: %w", err)
+	}
+	m.quant, m.File = q, ""
+	if m.net, err = readFastNet(g); err != nil {
+		return nil, fmt.Errorf("quantise: %w", err)
+	}
+	return &m, nil
+}
+
+// inputParam keeps a picture's bytes, 0..255 for 0..1, without any rounding.
+var inputParam = QParam{Scale: 1.0 / 255, Zero: -128}
+
+// paramFor spreads int8 over lo..hi, which includes 0; 0 is kept exactly.
+func paramFor(lo, hi float64) QParam {
+	scale := max((hi-lo)/255, leastStep)
+	zero := math.Round(-128 - lo/scale)
+	return QParam{Scale: float32(scale), Zero: int8(min(max(zero, -128), 127))}
+}
+
+// leastStep is the scale of a value that is always 0.
+const leastStep = 1e-6
+
+// quantizeConv rounds a convolution's constants, each output channel to its own scale.
+func quantizeConv(g *Graph, n *Node, x QParam) *QConv {
+	w := g.Init(n.Inputs[1])
+	var bias []float32
+	if len(n.Inputs) > 2 {
+		bias = g.Init(n.Inputs[2]).F32
+	}
+	row := len(w.F32) / w.Dims[0]
+	least := largest(w.F32) * 1e-5
+	if least == 0 {
+		least = 1
+	}
+	c := &QConv{W: make([]int8, len(w.F32)), Scale: make([]float32, w.Dims[0])}
+	for o := range c.Scale {
+		scale := max(largest(w.F32[o*row:(o+1)*row]), least) / 127
+		if bias != nil {
+			scale = max(scale, math.Abs(float64(bias[o]))/float64(x.Scale)/maxBias)
+		}
+		c.Scale[o] = float32(scale)
+		for i := o * row; i < (o+1)*row; i++ {
+			c.W[i] = int8(min(max(math.RoundToEven(float64(w.F32[i])/float64(c.Scale[o])), -127), 127))
+		}
+	}
+	for o, unit := range biasScale(x.Scale, c.Scale) {
+		if bias != nil {
+			c.Bias = append(c.Bias, int32(math.RoundToEven(float64(bias[o])/float64(unit))))
+		}
+	}
+	return c
+}
+
+// maxBias leaves room in int32 for the products: 2^30 of 2^31.
+const maxBias = 1 << 30
+
+func largest(v []float32) float64 {
+	var m float32
+	for _, x := range v {
+		m = max(m, x, -x)
+	}
+	return float64(m)
+}
+
+// leastError is the range whose rounding and cutting together cost the least mean squared error: the range seen, narrowed in
+// steps of one per cent.
+func leastError(h *histogram) (lo, hi float64) {
+	best := math.Inf(1)
+	for f := 1.0; f > 0.2; f -= 0.01 {
+		l, u := f*float64(h.lo), f*float64(h.hi)
+		if e := h.cost(l, u); e < best {
+			best, lo, hi = e, l, u
+		}
+	}
+	return lo, hi
+}
+
+// cost is the summed squared error of int8 over lo..hi.
+func (h *histogram) cost(lo, hi float64) float64 {
+	scale := (hi - lo) / 255
+	inner := scale * scale / 12 // of numbers that are spread evenly over a step
+	var sum float64
+	for i, n := range h.count {
+		if n == 0 {
+			continue
+		}
+		switch v := h.middle(i); {
+		case v < lo:
+			sum += float64(n) * (v - lo) * (v - lo)
+		case v > hi:
+			sum += float64(n) * (v - hi) * (v - hi)
+		default:
+			sum += float64(n) * inner
+		}
+	}
+	return sum
+}
+
+// percentile is the rule that cuts the given share of the numbers at either end.
+func percentile(share float64) func(h *histogram) (lo, hi float64) {
+	return func(h *histogram) (lo, hi float64) {
+		var total int64
+		for _, n := range h.count {
+			total += n
+		}
+		cut := int64(share * float64(total))
+		i, j := 0, 2*half-1
+		for n := int64(0); i < half && n+h.count[i] <= cut; i++ {
+			n += h.count[i]
+		}
+		for n := int64(0); j >= half && n+h.count[j] <= cut; j-- {
+			n += h.count[j]
+		}
+		lo = max(h.middle(i)-h.span/half/2, float64(h.lo))
+		hi = min(h.middle(j)+h.span/half/2, float64(h.hi))
+		return min(lo, 0), max(hi, 0)
+	}
+}
