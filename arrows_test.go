@@ -26,6 +26,7 @@ var places = map[string][]string{
 	"infer/dnn":   {"infer", "infer/model"},
 	"infer/xnn":   {"infer", "infer/model"},
 	"fetch":       {},
+	"bench/fma":   {},
 
 	"pipeline":        {"infer", "tracker", "yuv"},
 	"capture":         {"infer", "tracker", "pipeline", "yuv"},
@@ -35,7 +36,7 @@ var places = map[string][]string{
 
 	"cmd/yfv2d/config": {"infer", "tracker"},
 	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture",
-		"stream", "stream/openh264", "cmd/yfv2d/config"},
+		"stream", "stream/openh264", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/testsum":     {},
 	"scripts/benchdaemon": {},
@@ -51,7 +52,7 @@ var places = map[string][]string{
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
 var outside = map[string][]string{
-	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "capture", "stream/openh264", "stream/openh264/decoder"},
+	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "stream/openh264", "stream/openh264/decoder"},
 	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "stream", "cmd/yfv2d", "scripts/democlips"},
 	"github.com/nlpodyssey/gopickle":      {"infer/model"},                   // .pth files, without running what they hold
 	"google.golang.org/protobuf":          {"infer/model"},                   // ONNX files

@@ -37,6 +37,10 @@ func TestDocsShowWhatIsPrinted(t *testing.T) {
 		"yfv2d track-eval --json": func(t *testing.T) string {
 			return printedBy(t, "track-eval", "--json", "--seq", motSequence(t, "TUD-Campus"))
 		},
+		"yfv2d bench --json": func(t *testing.T) string {
+			text := printedBy(t, "bench", "--json", "--seconds", "0.05", "--engine", "opencv", "--input", "64x64")
+			return regexp.MustCompile(`"(celsius|mhz)":[0-9.]+`).ReplaceAllString(text, `"$1":null`) // not every machine tells
+		},
 		"yfv2d version --json": func(t *testing.T) string { return printedBy(t, "version", "--json") },
 	}
 	shown := examples(t, "../../docs/api.md")

@@ -59,6 +59,8 @@ Exit codes:
 		newRunCmd(),
 		newDetectCmd(),
 		newModelCmd(),
+		newBenchCmd(),
+		newBenchWorkerCmd(),
 		newEvalCmd(),
 		newTrackEvalCmd(),
 		newCheckCmd(),
