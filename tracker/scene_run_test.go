@@ -146,6 +146,7 @@ var rates = []float64{2, 5, 10, 25} // frames a second
 
 // Every kind of scene at every rate. With -v the reference trackers stand beside in the table.
 func TestScenes(t *testing.T) {
+	t.Parallel()
 	var c contest
 	c.enter("ours", ours(settings()))
 	if testing.Verbose() {

@@ -66,6 +66,7 @@ func (s *street) run(run runner, d damage, seed uint64) *mot.Counts {
 // with -v for the table.
 func TestStreet(t *testing.T) {
 	needMOT(t)
+	t.Parallel()
 	for _, det := range []string{"det-sort-frcnn", "det-public"} {
 		var c contest
 		c.enter("ours", ours(settings()))
