@@ -20,6 +20,15 @@ func fastDepthwise(g *Graph) error {
 		return err
 	}
 	b := &builder{&Graph{Inits: g.Inits}}
+	reads := map[string]int{}
+	for i := range g.Nodes {
+		for _, in := range g.Nodes[i].Inputs {
+			reads[in]++
+		}
+	}
+	for _, v := range g.Outputs {
+		reads[v.Name]++
+	}
 	for i := 0; i < len(g.Nodes); i++ {
 		n := &g.Nodes[i]
 		d := depthwiseOf(g, n, shapes)
@@ -27,7 +36,7 @@ func fastDepthwise(g *Graph) error {
 			b.g.Nodes = append(b.g.Nodes, *n)
 			continue
 		}
-		if i+1 < len(g.Nodes) && d.takeRelu(&g.Nodes[i+1]) {
+		if i+1 < len(g.Nodes) && reads[d.Outputs[0]] == 1 && d.takeRelu(&g.Nodes[i+1]) {
 			i++
 		}
 		d.write(b)

@@ -15,13 +15,17 @@ type shaper struct {
 type inferOp func(s *shaper, n *Node) ([]Shape, error)
 
 var inferOps = map[string]inferOp{
-	"Conv": inferConv, "MaxPool": inferPool, "Relu": inferSame, "Add": inferSameAll, "Sum": inferSameAll,
+	"Conv": inferConv, "MaxPool": inferPool, "Relu": inferSame, "Add": inferBroadcast, "Sum": inferSameAll,
 	"Concat": inferConcat, "Slice": inferSlice, "Resize": inferResize, "Reshape": inferReshape,
 	"Transpose": inferTranspose, "Gather": inferGather, "Pad": inferPad,
+	// what other detectors have beside these
+	"LeakyRelu": inferSame, "Sigmoid": inferSame, "HardSigmoid": inferSame, "HardSwish": inferSame, "Clip": inferSame,
+	"Softmax": inferSame, "BatchNormalization": inferSame, "Mul": inferBroadcast, "AveragePool": inferPool,
+	"GlobalAveragePool": inferGlobalPool, "Split": inferSplit,
 }
 
 // InferShapes computes the shape of every value from the shapes of the inputs, which must be known. It knows the
-// operators that this package writes and names the first other one.
+// operators that this package writes and those of the detectors that Prepare is made for, and names the first other one.
 func InferShapes(g *Graph) (map[string]Shape, error) {
 	s := &shaper{g, make(map[string]Shape, len(g.Nodes)+len(g.Inits))}
 	for _, t := range g.Inits {

@@ -88,28 +88,65 @@ func axisOf(axis, rank int) (int, error) {
 }
 
 func inferSlice(s *shaper, n *Node) ([]Shape, error) {
+	cuts, err := s.slices(n)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Clone(s.shapes[n.Inputs[0]])
+	for _, c := range cuts {
+		out[c.axis] = (c.to - c.from + c.step - 1) / c.step
+	}
+	return []Shape{out}, nil
+}
+
+// cut is what a slice takes of one axis: every step-th element of from..to-1.
+type cut struct{ axis, from, to, step int }
+
+// slices are a Slice's cuts, with indices from the end turned into such from the start.
+func (s *shaper) slices(n *Node) ([]cut, error) {
 	starts, err1 := s.ints(n, 1)
 	ends, err2 := s.ints(n, 2)
 	axes, err3 := s.ints(n, 3)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, errors.New("expected constant starts, ends and axes")
 	}
-	if len(n.Inputs) > 4 || len(starts) != len(ends) || len(starts) != len(axes) {
-		return nil, errors.New("expected starts, ends and axes of one length, and no steps")
+	steps := slices.Repeat([]int64{1}, len(starts))
+	if len(n.Inputs) > 4 {
+		var err error
+		if steps, err = s.ints(n, 4); err != nil {
+			return nil, err
+		}
 	}
-	out := slices.Clone(s.shapes[n.Inputs[0]])
+	if len(n.Inputs) > 5 || len(starts) != len(ends) || len(starts) != len(axes) || len(starts) != len(steps) {
+		return nil, errors.New("expected starts, ends, axes and steps of one length")
+	}
+	x := s.shapes[n.Inputs[0]]
+	cuts := make([]cut, len(axes))
+	seen := make([]bool, len(x))
 	for i := range axes {
-		a, err := axisOf(int(axes[i]), len(out))
+		if axes[i] < math.MinInt32 || axes[i] > math.MaxInt32 {
+			return nil, fmt.Errorf("axis %d is out of range", axes[i])
+		}
+		a, err := axisOf(int(axes[i]), len(x))
 		if err != nil {
 			return nil, err
 		}
-		from, to := starts[i], min(ends[i], int64(out[a]))
-		if from < 0 || to <= from {
-			return nil, fmt.Errorf("slice %d:%d of a dimension of %d is empty or out of range", starts[i], ends[i], out[a])
+		from, to := indexOf(starts[i], x[a]), min(indexOf(ends[i], x[a]), int64(x[a]))
+		if from < 0 || to <= from || steps[i] < 1 || steps[i] > math.MaxInt32 || seen[a] {
+			return nil, fmt.Errorf("slice %d:%d:%d of a dimension of %d is empty or out of range", starts[i], ends[i], steps[i], x[a])
 		}
-		out[a] = int(to - from)
+		seen[a] = true
+		cuts[i] = cut{a, int(from), int(to), int(steps[i])}
 	}
-	return []Shape{out}, nil
+	return cuts, nil
+}
+
+// indexOf turns an index that counts from the end of n elements into one from the start.
+func indexOf(i int64, n int) int64 {
+	if i < 0 {
+		return i + int64(n)
+	}
+	return i
 }
 
 func inferResize(s *shaper, n *Node) ([]Shape, error) {
