@@ -21,3 +21,15 @@ func (*Engine) Forward(*infer.Canvas) ([]float32, error) { return nil, ErrNotBui
 
 // Close does nothing.
 func (*Engine) Close() error { return nil }
+
+// Net stands for a network that this program cannot run.
+type Net struct{}
+
+// OpenNet returns ErrNotBuilt.
+func OpenNet(*model.Graph) (*Net, error) { return nil, ErrNotBuilt }
+
+// Forward returns ErrNotBuilt.
+func (*Net) Forward([]byte) ([]float32, error) { return nil, ErrNotBuilt }
+
+// Close does nothing.
+func (*Net) Close() error { return nil }

@@ -15,6 +15,7 @@ import (
 var lowerings = map[string]lowering{
 	"Conv": lowerConv, "BatchNormalization": lowerNorm, "Gemm": lowerGemm,
 	"Relu": lowerRelu, "Clip": lowerClip, "Sigmoid": unary(kindSigmoid), "HardSwish": unary(kindHardSwish),
+	"LeakyRelu": lowerLeaky, "HardSigmoid": lowerHardSigmoid,
 	"Softmax": lowerSoftmax, "Add": pairwise(kindAdd), "Sum": pairwise(kindAdd), "Mul": pairwise(kindMul),
 	"MaxPool": lowerMaxPool, "AveragePool": lowerAveragePool, "GlobalAveragePool": lowerMean, "Resize": lowerResize,
 	"Concat": lowerConcat, "Slice": lowerSlice, "Split": lowerSplit, "Reshape": lowerReshape, "Flatten": lowerFlatten,

@@ -44,7 +44,7 @@ func lowerConcat(b *builder, n *model.Node) error {
 	switch {
 	case axis == first.channelAxis():
 		err = b.joinChannels(ins, out)
-	case first.form == channelsLast:
+	case first.form == channelsLast, axis == 2 && len(dims) == 3:
 		err = b.joinRows(ins, out)
 	default:
 		err = fmt.Errorf("axis %d of shape %v is neither channels nor rows of them", axis, []int(first.dims))
@@ -93,10 +93,13 @@ func (st *storage) adopt(v *value, at int, last bool) bool {
 	return true
 }
 
-// joinRows makes out of the inputs' pixels, whose channels lie innermost.
+// joinRows makes out of the inputs' pixels, one input's behind the other's.
 func (b *builder) joinRows(ins []*value, out *value) error {
 	pixels := 0
 	for _, v := range ins {
+		if v.c != ins[0].c {
+			return fmt.Errorf("its inputs have %d and %d channels", ins[0].c, v.c)
+		}
 		pixels += v.pixels()
 	}
 	st, err := b.storage(1, pixels, ins[0].c)

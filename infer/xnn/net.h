@@ -14,6 +14,7 @@ enum yfv_kind {
 	YFV_SIGMOID,
 	YFV_HARDSWISH,
 	YFV_CLAMP,
+	YFV_LEAKY,   /* x below 0 times scale */
 
 	YFV_FILL,    /* the canvas's bytes, times scale, to floats */
 	YFV_COPY,
@@ -39,7 +40,7 @@ typedef struct {
 	uint32_t groups;
 	uint32_t flags; /* XNNPACK's */
 	float lo, hi;   /* the output is clamped to these */
-	float scale;    /* YFV_FILL only */
+	float scale;    /* YFV_FILL and YFV_LEAKY only */
 } yfv_step;
 
 typedef struct yfv_program yfv_program;

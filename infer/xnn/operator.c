@@ -19,6 +19,7 @@ static enum xnn_status create_unary(const yfv_step *s, enum xnn_unary_operator t
 		params.clamp.min = s->lo;
 		params.clamp.max = s->hi;
 	}
+	if (type == xnn_unary_leaky_relu) params.leaky_relu.negative_slope = s->scale;
 	return xnn_create_unary_elementwise_nc(type, xnn_datatype_fp32, xnn_datatype_fp32, &params, NULL, NULL, s->flags, op);
 }
 
@@ -42,6 +43,8 @@ enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const floa
 		return create_unary(s, xnn_unary_hardswish, op);
 	case YFV_CLAMP:
 		return create_unary(s, xnn_unary_clamp, op);
+	case YFV_LEAKY:
+		return create_unary(s, xnn_unary_leaky_relu, op);
 	}
 	return xnn_status_unsupported_parameter;
 }
@@ -104,6 +107,8 @@ enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const floa
 		return xnn_create_hardswish_nc_f32(s->c, s->in_stride, s->out_stride, s->flags, op);
 	case YFV_CLAMP:
 		return xnn_create_clamp_nc_f32(s->c, s->in_stride, s->out_stride, s->lo, s->hi, s->flags, op);
+	case YFV_LEAKY:
+		return xnn_create_leaky_relu_nc_f32(s->c, s->in_stride, s->out_stride, s->scale, s->flags, op);
 	}
 	return xnn_status_unsupported_parameter;
 }
@@ -133,6 +138,8 @@ enum xnn_status yfv_op_setup(const yfv_step *s, xnn_operator_t op, void *workspa
 		return xnn_setup_hardswish_nc_f32(op, s->h * s->w, in, out, NULL);
 	case YFV_CLAMP:
 		return xnn_setup_clamp_nc_f32(op, s->h * s->w, in, out, NULL);
+	case YFV_LEAKY:
+		return xnn_setup_leaky_relu_nc_f32(op, s->h * s->w, in, out, NULL);
 	}
 	return xnn_status_unsupported_parameter;
 }

@@ -28,6 +28,7 @@ const (
 	kindSigmoid   kind = C.YFV_SIGMOID
 	kindHardSwish kind = C.YFV_HARDSWISH
 	kindClamp     kind = C.YFV_CLAMP
+	kindLeaky     kind = C.YFV_LEAKY
 	kindFill      kind = C.YFV_FILL
 	kindCopy      kind = C.YFV_COPY
 	kindAdd       kind = C.YFV_ADD

@@ -51,7 +51,7 @@ func (a *array) at(i ...int) float64 {
 	return a.v[k]
 }
 
-// run computes a graph's output for an input, the slow way.
+// run computes a graph's outputs for an input, the slow way, one behind the other.
 func run(t *testing.T, g *model.Graph, input *array) []float64 {
 	t.Helper()
 	vals := map[string]*array{g.Inputs[0].Name: input}
@@ -65,7 +65,11 @@ func run(t *testing.T, g *model.Graph, input *array) []float64 {
 	for i := range g.Nodes {
 		execute(t, g, &g.Nodes[i], vals)
 	}
-	return vals[g.Outputs[0].Name].v
+	var out []float64
+	for _, v := range g.Outputs {
+		out = append(out, vals[v.Name].v...)
+	}
+	return out
 }
 
 func execute(t *testing.T, g *model.Graph, n *model.Node, vals map[string]*array) {
@@ -106,6 +110,12 @@ func execute(t *testing.T, g *model.Graph, n *model.Node, vals map[string]*array
 		y = x.mapped(func(_ []int, v float64) float64 { return min(max(v, in(1).v[0]), in(2).v[0]) })
 	case "Sigmoid":
 		y = x.mapped(func(_ []int, v float64) float64 { return 1 / (1 + math.Exp(-v)) })
+	case "LeakyRelu":
+		y = x.mapped(func(_ []int, v float64) float64 { return max(v, 0) + float64(n.Attr("alpha").F)*min(v, 0) })
+	case "HardSigmoid":
+		y = x.mapped(func(_ []int, v float64) float64 {
+			return min(max(v*float64(n.Attr("alpha").F)+float64(n.Attr("beta").F), 0), 1)
+		})
 	case "HardSwish":
 		y = x.mapped(func(_ []int, v float64) float64 { return v * min(max(v/6+0.5, 0), 1) })
 	case "Softmax":
@@ -124,20 +134,29 @@ func execute(t *testing.T, g *model.Graph, n *model.Node, vals map[string]*array
 	case "Concat":
 		y = refConcat(n, vals)
 	case "Slice":
-		axis := int(ints(3)[0])
-		y = x.part(axis, fromEnd(int(ints(1)[0]), x.dims[axis]), fromEnd(int(ints(2)[0]), x.dims[axis]))
+		y = x
+		for k, axis := range ints(3) {
+			size, step := x.dims[axis], 1
+			if len(n.Inputs) > 4 {
+				step = int(ints(4)[k])
+			}
+			y = y.part(int(axis), fromEnd(int(ints(1)[k]), size), min(fromEnd(int(ints(2)[k]), size), size), step)
+		}
+	case "Gather":
+		i := int(ints(1)[0])
+		y = x.part(0, i, i+1, 1)
+		y.dims = y.dims[1:]
+	case "Pad":
+		y = refPad(x, ints(1))
 	case "Split":
 		from := 0
 		for i, size := range n.Ints("split") {
-			vals[n.Outputs[i]] = x.part(n.Int("axis", 0), from, from+size)
+			vals[n.Outputs[i]] = x.part(n.Int("axis", 0), from, from+size, 1)
 			from += size
 		}
 		return
 	case "Reshape":
-		y = &array{v: x.v}
-		for _, d := range ints(1) {
-			y.dims = append(y.dims, int(d))
-		}
+		y = refReshape(x, ints(1))
 	case "Flatten":
 		y = &array{model.Shape{1, len(x.v)}, x.v}
 	case "Transpose":
@@ -154,7 +173,7 @@ func execute(t *testing.T, g *model.Graph, n *model.Node, vals map[string]*array
 			*p = x.at(from...)
 		})
 	case "Resize":
-		y = refResize(n, x, int(g.Init(n.Inputs[2]).F32[2]), int(g.Init(n.Inputs[2]).F32[3]))
+		y = refResize(n, x, float64(g.Init(n.Inputs[2]).F32[2]), float64(g.Init(n.Inputs[2]).F32[3]))
 	case "Identity":
 		y = x
 	default:
@@ -169,13 +188,14 @@ func (a *array) mapped(f func(i []int, v float64) float64) *array {
 	return y
 }
 
-func (a *array) part(axis, from, to int) *array {
+// part is every step-th element of from..to-1 of an axis.
+func (a *array) part(axis, from, to, step int) *array {
 	dims := slices.Clone(a.dims)
-	dims[axis] = to - from
+	dims[axis] = (to - from + step - 1) / step
 	y := newArray(dims...)
 	y.each(func(i []int, p *float64) {
 		j := slices.Clone(i)
-		j[axis] += from
+		j[axis] = from + j[axis]*step
 		*p = a.at(j...)
 	})
 	return y
@@ -208,9 +228,11 @@ func refConv(n *model.Node, x, w, bias *array) *array {
 			*p = bias.v[i[1]]
 		}
 		first := i[1] / (w.dims[0] / groups) * w.dims[1]
+		plane, cells := x.dims[2]*x.dims[3], w.dims[2]*w.dims[3]
 		taps(n, x, w.dims[2], w.dims[3], i[2], i[3], func(iy, ix, ky, kx int) {
+			from, by := x.v[first*plane+iy*x.dims[3]+ix:], w.v[i[1]*w.dims[1]*cells+ky*w.dims[3]+kx:]
 			for c := range w.dims[1] {
-				*p += x.at(0, first+c, iy, ix) * w.at(i[1], c, ky, kx)
+				*p += from[c*plane] * by[c*cells]
 			}
 		})
 	})
@@ -226,6 +248,9 @@ func refPool(n *model.Node, x *array) *array {
 			v := x.at(0, i[1], iy, ix)
 			most, sum, count = max(most, v), sum+v, count+1
 		})
+		if n.Int("count_include_pad", 0) != 0 {
+			count = float64(k[0] * k[1])
+		}
 		if *p = most; n.Op == "AveragePool" {
 			*p = sum / count
 		}
@@ -267,34 +292,6 @@ func refConcat(n *model.Node, vals map[string]*array) *array {
 			}
 			j[axis] -= a.dims[axis]
 		}
-	})
-	return y
-}
-
-func refResize(n *model.Node, x *array, fy, fx int) *array {
-	y := newArray(1, x.dims[1], x.dims[2]*fy, x.dims[3]*fx)
-	source := func(i, f, in int) float64 {
-		switch n.Str("coordinate_transformation_mode", "") {
-		case "asymmetric":
-			return float64(i) / float64(f)
-		case "align_corners":
-			return float64(i) * float64(in-1) / float64(in*f-1)
-		}
-		return (float64(i)+0.5)/float64(f) - 0.5
-	}
-	y.each(func(i []int, p *float64) {
-		if n.Str("mode", "") == "nearest" {
-			*p = x.at(0, i[1], i[2]/fy, i[3]/fx)
-			return
-		}
-		sy := min(max(source(i[2], fy, x.dims[2]), 0), float64(x.dims[2]-1))
-		sx := min(max(source(i[3], fx, x.dims[3]), 0), float64(x.dims[3]-1))
-		y0, x0 := int(sy), int(sx)
-		y1, x1 := min(y0+1, x.dims[2]-1), min(x0+1, x.dims[3]-1)
-		ty, tx := sy-float64(y0), sx-float64(x0)
-		top := x.at(0, i[1], y0, x0)*(1-tx) + x.at(0, i[1], y0, x1)*tx
-		bottom := x.at(0, i[1], y1, x0)*(1-tx) + x.at(0, i[1], y1, x1)*tx
-		*p = top*(1-ty) + bottom*ty
 	})
 	return y
 }
