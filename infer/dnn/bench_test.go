@@ -63,7 +63,8 @@ func BenchmarkForward(b *testing.B) {
 }
 
 // What a detection costs beside the forward: letterbox of an I420 640x480 frame onto the canvas that fits it, and
-// decoding with suppression. Medians of CPU milliseconds; ratio is the sum of the two over the forward.
+// decoding with suppression, down to the usual score and down to what a tracker may use. Medians of CPU milliseconds;
+// ratio is the sum of letterbox and the usual decoding over the forward.
 func BenchmarkAroundForward(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -72,27 +73,19 @@ func BenchmarkAroundForward(b *testing.B) {
 		m = builtin(b)
 	}
 	e := newEngineOf(b, m)
-	dec, err := infer.NewDecoder(m.Head, infer.Thresholds{Score: 0.3, NMS: 0.4})
-	if err != nil {
-		b.Fatal(err)
-	}
+	usual, low := decoder(b, m.Head, 0.3), decoder(b, m.Head, 0.1)
 	in := image.Pt(640, 480)
 	frame, lb := benchFrame(b, in), infer.NewLetterbox(in, infer.AutoInput(in))
 	c := &infer.Canvas{Pix: make([]byte, lb.Out.X*lb.Out.Y*3), Size: lb.Out, Letterbox: lb}
 	scaled := make([]byte, yuv.Len(lb.Content.Size()))
-	var box, fwd, post stopwatch
-	found := 0
+	var box, fwd, post, postLow stopwatch
+	found, foundLow := 0, 0
 	for b.Loop() {
 		box.time(func() { letterbox(b, c, scaled, frame) })
 		var heads []float32
 		fwd.time(func() { heads = forward(b, e, c) })
-		post.time(func() {
-			dets, err := dec.Decode(heads, c.Size, c.Letterbox)
-			if err != nil {
-				b.Fatal(err)
-			}
-			found = len(dets)
-		})
+		post.time(func() { found = decode(b, usual, heads, c) })
+		postLow.time(func() { foundLow = decode(b, low, heads, c) })
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(box.medianMS(), "letterbox-ms")
@@ -101,6 +94,26 @@ func BenchmarkAroundForward(b *testing.B) {
 	b.ReportMetric(fwd.medianMS(), "forward-ms")
 	b.ReportMetric((box.medianMS()+post.medianMS())/fwd.medianMS(), "ratio")
 	b.ReportMetric(float64(found), "boxes")
+	b.ReportMetric(postLow.medianMS(), "low-decode-ms")
+	b.ReportMetric(float64(foundLow), "low-boxes")
+}
+
+func decoder(b *testing.B, h infer.Head, score float32) *infer.Decoder {
+	b.Helper()
+	d, err := infer.NewDecoder(h, infer.Thresholds{Score: score, NMS: 0.4})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return d
+}
+
+// decode says how many detections there are.
+func decode(b *testing.B, d *infer.Decoder, heads []float32, c *infer.Canvas) int {
+	dets, err := d.Decode(heads, c.Size, c.Letterbox)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return len(dets)
 }
 
 // letterbox does what the pipeline's letterbox stage does.
