@@ -105,6 +105,69 @@ func followClip(t *testing.T, path string) []trackStep {
 	return stepThrough(t, p, src, d.model.Classes)
 }
 
+// The daemon's engines find detections down to tracker.low_score, of the classes that are looked for; a camera's pipeline
+// tells only of those above their class's score.
+func TestWeakDetectionsAreForTheTracker(t *testing.T) {
+	const clip = "../../testdata/videos/demo-640x480.mp4"
+	for _, tt := range []struct {
+		name, keys string
+		least      float32
+	}{
+		{"default", "", 0.1},
+		{"switched off", "[tracker]\nlow_score = 1\n", 0.35},
+		{"one class", "[detect]\nclasses = [\"person\"]\nclass_scores = { person = 0.6 }\n[tracker]\nlow_score = 0.05\n", 0.05},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &daemon{cfg: testConfig(t, "127.0.0.1:0", tt.keys+"[[camera]]\nname = \"demo\"\nsource = \"file:x.mp4\"\n"), log: zerolog.Nop()}
+			var err error
+			if d.model, err = model.Builtin(); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.openWorkers(); err != nil {
+				t.Fatal(err)
+			}
+			defer d.workers.Close()
+			scores := thresholds(d.cfg.Detect, d.model).ByClass(d.model.Head.Classes)
+			all, told := detectFirst(t, clip, d.workers, nil), detectFirst(t, clip, d.workers, scores)
+			above := func(x infer.Detection) bool { return x.Score > scores[x.Class] }
+			if n := slices.IndexFunc(all, func(x infer.Detection) bool { return x.Score <= tt.least || tt.least < 0.1 && x.Class != 0 }); n >= 0 {
+				t.Errorf("found %+v", all[n])
+			}
+			if weak := slices.ContainsFunc(all, func(x infer.Detection) bool { return !above(x) }); weak != (tt.least < 0.35) {
+				t.Errorf("weak detections: %t; %+v", weak, all)
+			}
+			if want := slices.DeleteFunc(all, func(x infer.Detection) bool { return !above(x) }); len(told) < 2 || !slices.Equal(told, want) {
+				t.Errorf("told %+v, want %+v", told, want)
+			}
+		})
+	}
+}
+
+// detectFirst looks at the first frame of a clip.
+func detectFirst(t *testing.T, path string, d pipeline.Detector, scores []float32) []infer.Detection {
+	t.Helper()
+	src, err := capture.Open(context.Background(), "file:"+path, capture.Options{Speed: capture.Max})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	p, err := pipeline.New(pipeline.Config{Detector: d, Scores: scores})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	f := pipeline.NewFrame()
+	defer f.Close()
+	if err := src.Read(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+	res, err := p.Step(context.Background(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Detections
+}
+
 func stepThrough(t *testing.T, p *pipeline.Pipeline, src pipeline.Source, classes []string) []trackStep {
 	t.Helper()
 	f := pipeline.NewFrame()

@@ -61,7 +61,7 @@ the next frame and leaves a video that plays.`,
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "write annotated pictures and videos to `PATH`, a file or a folder")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line for each picture or frame")
-	c.Flags().BoolVar(&tracked, "track", false, "follow the objects of a video and give them identities")
+	c.Flags().BoolVar(&tracked, "track", false, "follow the objects of a video and give them identities, also through detections weaker than --score")
 	mf.add(c)
 	return c
 }

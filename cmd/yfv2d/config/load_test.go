@@ -28,6 +28,8 @@ person = 0.5
 "dining table" = 1
 [tracker]
 lost_after = 2.5
+low_score = 0.2
+confirm_after = 0.5
 [[camera]]
 name = "a"
 source = "file:x.mp4"
@@ -49,14 +51,15 @@ detect_fps = 2
 		t.Fatal(err)
 	}
 	if c.Model != filepath.Join(dir, "m.onnx") || c.Dir != dir || c.Log != (Log{"debug", "json"}) || c.Server.Listen[0] != "[::1]:0" ||
-		len(c.Server.Hosts) != 2 || c.Detect.FPS != 5 || c.Detect.ClassScores["dining table"] != 1 || c.Tracker.LostAfter != 2500*time.Millisecond {
+		len(c.Server.Hosts) != 2 || c.Detect.FPS != 5 || c.Detect.ClassScores["dining table"] != 1 || c.Tracker.LostAfter != 2500*time.Millisecond ||
+		c.Tracker.LowScore != 0.2 || c.Tracker.ConfirmAfter != 500*time.Millisecond {
 		t.Errorf("%+v", c)
 	}
 	if got := c.Detect.InputSize(); got != image.Pt(416, 320) {
 		t.Errorf("input %v", got)
 	}
 	a, b := &c.Cameras[0], &c.Cameras[1]
-	if !a.Loop || !a.Enabled || b.Enabled || a.Line != 16 || c.DetectFPS(a) != 5 || c.DetectFPS(b) != 2 || c.PreviewFPS(a) != 15 {
+	if !a.Loop || !a.Enabled || b.Enabled || a.Line != 18 || c.DetectFPS(a) != 5 || c.DetectFPS(b) != 2 || c.PreviewFPS(a) != 15 {
 		t.Errorf("%+v", c.Cameras)
 	}
 	tr := c.TrackerFor(b, []string{"person", "car", "truck"}, []float32{0.5, 0.25, 0.25})
