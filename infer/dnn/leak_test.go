@@ -27,6 +27,18 @@ func TestNoMatIsLeft(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
+		g, err := m.Graph(image.Pt(64, 64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := OpenNet(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := net.Forward(noise(image.Pt(64, 64), 1).Pix); err != nil {
+			t.Fatal(err)
+		}
+		_ = net.Close()
 		bad := newEngine(m.Head, func(image.Point) ([]byte, error) { return []byte("no graph"), nil })
 		if _, err := bad.Forward(noise(image.Pt(64, 64), 1)); err == nil {
 			t.Fatal("a bad graph was taken")

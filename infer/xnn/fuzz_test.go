@@ -3,6 +3,7 @@
 package xnn
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,26 +23,47 @@ func FuzzGraph(f *testing.F) {
 		if err != nil || file.Graph == nil {
 			return
 		}
-		p, err := newPlan(file.Graph)
+		plain := fuzzedRun(t, file.Graph)
+		g, err := model.Prepare(file.Graph)
 		if err != nil {
-			if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
-				t.Fatalf("not one short line: %v", err)
-			}
+			oneLine(t, err)
 			return
 		}
-		if cost(p) > 1<<24 {
-			return // possible, but too slow for a test
+		if _, err := model.OpenCVONNX(g); err != nil {
+			oneLine(t, err)
 		}
-		pr, err := newProgram(p)
-		if err != nil {
-			return
-		}
-		defer pr.close()
-		d := file.Graph.Inputs[0].Dims
-		if err := pr.run(make([]byte, 3*d[2]*d[3])); err != nil {
-			t.Fatal(err)
+		if prepared := fuzzedRun(t, g); plain != nil && prepared != nil && len(plain) != len(prepared) {
+			t.Fatalf("%d values as it is and %d prepared", len(plain), len(prepared))
 		}
 	})
+}
+
+// fuzzedRun is a graph's output, nil if it is refused or too slow for a test.
+func fuzzedRun(t *testing.T, g *model.Graph) []float32 {
+	p, err := newPlan(g)
+	if err != nil {
+		oneLine(t, err)
+		return nil
+	}
+	if cost(p) > 1<<24 {
+		return nil
+	}
+	pr, err := newProgram(p)
+	if err != nil {
+		return nil
+	}
+	defer pr.close()
+	d := g.Inputs[0].Dims
+	if err := pr.run(make([]byte, 3*d[2]*d[3])); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(pr.out)
+}
+
+func oneLine(t *testing.T, err error) {
+	if strings.Contains(err.Error(), "\n") || len(err.Error()) > 1000 {
+		t.Fatalf("not one short line: %v", err)
+	}
 }
 
 // cost is roughly how many multiply-adds and moves a plan takes.

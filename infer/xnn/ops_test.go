@@ -66,6 +66,10 @@ func aints(name string, v ...int64) model.Attr {
 	return model.Attr{Name: name, Kind: model.AttrInts, Ints: v}
 }
 
+func afloat(name string, v float32) model.Attr {
+	return model.Attr{Name: name, Kind: model.AttrFloat, F: v}
+}
+
 func astr(name, v string) model.Attr {
 	return model.Attr{Name: name, Kind: model.AttrString, S: v}
 }
@@ -133,6 +137,18 @@ var graphs = []struct {
 	}},
 	{"hard swish", func(g *graph) string {
 		return g.node("HardSwish", nil, g.node("Mul", nil, g.conv("x", 3, 6), g.these(10)))
+	}},
+	{"leaky relu", func(g *graph) string { return g.node("LeakyRelu", attrs{afloat("alpha", 0.1)}, g.conv("x", 3, 6)) }},
+	{"leaky relu of a value read twice", func(g *graph) string {
+		x := g.conv("x", 3, 6)
+		return g.node("Add", nil, g.node("LeakyRelu", attrs{afloat("alpha", -0.5)}, x), x)
+	}},
+	{"hard sigmoid folded", func(g *graph) string {
+		return g.node("HardSigmoid", attrs{afloat("alpha", 2), afloat("beta", 0.4)}, g.conv("x", 3, 6))
+	}},
+	{"hard sigmoid of a value read twice", func(g *graph) string {
+		x := g.conv("x", 3, 6)
+		return g.node("Mul", nil, g.node("HardSigmoid", attrs{afloat("alpha", 2), afloat("beta", 0.4)}, x), x)
 	}},
 	{"sigmoid linear unit", func(g *graph) string {
 		x := g.conv("x", 3, 6)
@@ -207,6 +223,12 @@ var graphs = []struct {
 			rows = append(rows, g.node("Softmax", attrs{aint("axis", 2)}, g.node("Transpose", attrs{aints("perm", 0, 2, 1)}, flat)))
 		}
 		return g.node("Concat", attrs{aint("axis", 1)}, rows...)
+	}},
+	{"heads joined before their channels go to the end", func(g *graph) string {
+		x := g.conv("x", 3, 5)
+		pooled := g.node("MaxPool", attrs{aints("kernel_shape", 2, 2), aints("strides", 2, 2)}, x)
+		both := g.node("Concat", attrs{aint("axis", 2)}, g.node("Reshape", nil, x, g.ints(1, 5, -1)), g.node("Reshape", nil, pooled, g.ints(1, 5, -1)))
+		return g.node("Softmax", attrs{aint("axis", 2)}, g.node("Transpose", attrs{aints("perm", 0, 2, 1)}, both))
 	}},
 	{"channels to the end and back", func(g *graph) string {
 		x := g.node("Transpose", attrs{aints("perm", 0, 2, 3, 1)}, g.conv("x", 3, 5))

@@ -220,22 +220,36 @@ func outputOf(n *model.Node, x *array, c, kh, kw int) *array {
 	return newArray(1, c, (x.dims[2]+pads[0]+pads[2]-d[0]*(kh-1)-1)/s[0]+1, (x.dims[3]+pads[1]+pads[3]-d[1]*(kw-1)-1)/s[1]+1)
 }
 
+// refConv adds tap by tap over whole planes.
 func refConv(n *model.Node, x, w, bias *array) *array {
-	groups := n.Int("group", 1)
-	y := outputOf(n, x, w.dims[0], w.dims[2], w.dims[3])
-	y.each(func(i []int, p *float64) {
-		if bias != nil {
-			*p = bias.v[i[1]]
-		}
-		first := i[1] / (w.dims[0] / groups) * w.dims[1]
-		plane, cells := x.dims[2]*x.dims[3], w.dims[2]*w.dims[3]
-		taps(n, x, w.dims[2], w.dims[3], i[2], i[3], func(iy, ix, ky, kx int) {
-			from, by := x.v[first*plane+iy*x.dims[3]+ix:], w.v[i[1]*w.dims[1]*cells+ky*w.dims[3]+kx:]
-			for c := range w.dims[1] {
-				*p += from[c*plane] * by[c*cells]
+	pads, s, d := n.Ints("pads", 0, 0, 0, 0), n.Ints("strides", 1, 1), n.Ints("dilations", 1, 1)
+	perOut, kh, kw := w.dims[0]/n.Int("group", 1), w.dims[2], w.dims[3]
+	y := outputOf(n, x, w.dims[0], kh, kw)
+	ih, iw, oh, ow := x.dims[2], x.dims[3], y.dims[2], y.dims[3]
+	for o := range w.dims[0] {
+		out := y.v[o*oh*ow : (o+1)*oh*ow]
+		for i := range out {
+			if bias != nil {
+				out[i] = bias.v[o]
 			}
-		})
-	})
+		}
+		for k := range w.dims[1] * kh * kw {
+			in := x.v[(o/perOut*w.dims[1]+k/(kh*kw))*ih*iw:]
+			by, ky, kx := w.v[o*w.dims[1]*kh*kw+k], k/kw%kh, k%kw
+			for oy := range oh {
+				iy := oy*s[0] - pads[0] + ky*d[0]
+				if iy < 0 || iy >= ih {
+					continue
+				}
+				row, to := in[iy*iw:(iy+1)*iw], out[oy*ow:(oy+1)*ow]
+				for ox, ix := 0, kx*d[1]-pads[1]; ox < ow; ox, ix = ox+1, ix+s[1] {
+					if ix >= 0 && ix < iw {
+						to[ox] += by * row[ix]
+					}
+				}
+			}
+		}
+	}
 	return y
 }
 

@@ -73,6 +73,16 @@ func TestGraphsRefused(t *testing.T) {
 			}
 			return g.slice(x, 1, 0, 1)
 		}, "MB"},
+		{"slope that is no number", func(g *graph) string {
+			return g.node("LeakyRelu", attrs{afloat("alpha", float32(math.NaN()))}, "x")
+		}, "out of range"},
+		{"slope of nothing", func(g *graph) string { return g.node("LeakyRelu", attrs{afloat("alpha", 0)}, "x") }, "out of range"},
+		{"slice with steps", func(g *graph) string {
+			return g.node("Slice", nil, "x", g.ints(0), g.ints(9), g.ints(2), g.ints(2))
+		}, "without steps"},
+		{"rows of other channels", func(g *graph) string {
+			return g.node("Concat", attrs{aint("axis", 2)}, g.node("Reshape", nil, "x", g.ints(1, 3, -1)), g.node("Reshape", nil, g.conv("x", 3, 2), g.ints(1, 2, -1)))
+		}, "do not fit"},
 		{"empty range", func(g *graph) string { return g.node("Clip", nil, "x", g.these(1), g.these(1)) }, "is empty"},
 		{"ranges apart", func(g *graph) string {
 			return g.node("Clip", nil, g.node("Clip", nil, g.conv("x", 3, 3), g.these(1), g.these(2)), g.these(3), g.these(4))
