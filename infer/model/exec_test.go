@@ -63,7 +63,7 @@ func execute(t testing.TB, g *Graph, n *Node, vals map[string]*array, y *array) 
 				y.v[i] += v
 			}
 		}
-	case "Reshape":
+	case "Reshape", "Identity":
 		copy(y.v, x.v)
 	case "Concat":
 		execConcat(n, vals, y)
@@ -79,6 +79,9 @@ func execIndexed(t testing.TB, g *Graph, n *Node, x, y *array) {
 	source, ok := map[string]func(out []int) []int{
 		"Slice": func(out []int) []int {
 			for i, a := range g.Init(n.Inputs[3]).I64 {
+				if len(n.Inputs) > 4 {
+					out[a] *= int(g.Init(n.Inputs[4]).I64[i])
+				}
 				out[a] += int(g.Init(n.Inputs[1]).I64[i])
 			}
 			return out
