@@ -20,6 +20,11 @@ type builder struct {
 	input    string
 	byteStep float32 // what 1 in the input's storage stands for
 	tables   int     // cells of the tables that XNNPACK will make
+
+	quant  *model.Quant      // which values are int8; nil: none
+	bytes  bool              // new storages hold int8
+	floats map[string]*value // float values of int8 ones
+	relus  map[string]string // a value's activation, by the value
 }
 
 // plan is a graph ready to be bound to memory.
@@ -36,11 +41,14 @@ const pixelScale = 1.0 / 255
 const maxNodes = 10_000
 
 // newPlan lowers a graph with one input (1,3,H,W), BGR in 0..1, and one output. Errors name the node.
-func newPlan(g *model.Graph) (*plan, error) {
+func newPlan(g *model.Graph) (*plan, error) { return newQuantPlan(g, nil) }
+
+// newQuantPlan is newPlan for a graph whose values are int8 where q says so.
+func newQuantPlan(g *model.Graph, q *model.Quant) (*plan, error) {
 	if len(g.Nodes) > maxNodes {
 		return nil, fmt.Errorf("graph has %d nodes; at most %d are possible", len(g.Nodes), maxNodes)
 	}
-	b := &builder{g: g, uses: map[string]int{}, values: map[string]*value{}}
+	b := &builder{g: g, uses: map[string]int{}, values: map[string]*value{}, quant: q, floats: map[string]*value{}, relus: map[string]string{}}
 	if err := b.start(); err != nil {
 		return nil, err
 	}
@@ -67,10 +75,14 @@ func (b *builder) start() error {
 	if len(b.g.Inputs) != 1 || len(b.g.Outputs) != 1 {
 		return fmt.Errorf("graph has %d inputs and %d outputs; expected one of each", len(b.g.Inputs), len(b.g.Outputs))
 	}
-	onlyConvs := true
 	b.input = b.g.Inputs[0].Name
+	in, rounded := b.quantised(b.input)
+	onlyConvs := !rounded
 	for i := range b.g.Nodes {
 		n := &b.g.Nodes[i]
+		if n.Op == "Relu" && len(n.Inputs) == 1 && len(n.Outputs) == 1 {
+			b.relus[n.Inputs[0]] = n.Outputs[0]
+		}
 		for j, in := range n.Inputs {
 			b.uses[in]++
 			onlyConvs = onlyConvs && (in != b.input || n.Op == "Conv" && j == 0)
@@ -81,7 +93,9 @@ func (b *builder) start() error {
 	if len(d) != 4 || d[0] != 1 || d[1] != 3 {
 		return fmt.Errorf("input %.60q has shape %v; expected 1,3,height,width", b.input, []int(d))
 	}
+	b.bytes = rounded && in == bytesParam
 	st, err := b.storage(d[2], d[3], 3)
+	b.bytes = false
 	if err != nil {
 		return fmt.Errorf("input %.60q: %w", b.input, err)
 	}
@@ -93,8 +107,13 @@ func (b *builder) start() error {
 		s.scale, b.byteStep = 1, pixelScale
 	}
 	b.steps = append(b.steps, s)
-	b.values[b.input] = &value{area: st.whole(), dims: d}
-	return nil
+	v := &value{area: st.whole(), dims: d}
+	b.values[b.input] = v
+	if st.bytes {
+		s.kind, v.q = s.kind.onBytes(), &in
+		return nil
+	}
+	return b.round(b.input)
 }
 
 // storage makes room for h*w pixels of c floats.
@@ -105,7 +124,7 @@ func (b *builder) storage(h, w, c int) (*storage, error) {
 	if _, err := (model.Shape{h, w, c}).Elems(maxArena / 4); err != nil {
 		return nil, fmt.Errorf("a value of %dx%d cells with %d channels is larger than %d MB", h, w, c, maxArena>>20)
 	}
-	st := &storage{h: h, w: w, c: c}
+	st := &storage{h: h, w: w, c: c, bytes: b.bytes}
 	b.storages = append(b.storages, st)
 	return st, nil
 }
@@ -118,6 +137,9 @@ func (b *builder) lower(n *model.Node) error {
 	}
 	if len(n.Inputs) == 0 || len(n.Outputs) == 0 {
 		return errors.New("it has no input or no output")
+	}
+	if b.quant != nil {
+		return b.lowerQuant(n, op)
 	}
 	return op(b, n)
 }
@@ -180,6 +202,9 @@ func (b *builder) set(n *model.Node, i int, v *value) error {
 // emit adds a step from in to out, whose whole value it makes.
 func (b *builder) emit(s *step, in *value, out *value) {
 	s.in, s.out = in.area, out.area
+	if out.st.bytes {
+		s.kind = s.kind.onBytes()
+	}
 	s.h, s.w, s.oh, s.ow = in.st.h, in.st.w, out.st.h, out.st.w
 	b.steps = append(b.steps, s)
 	out.step = s
@@ -212,6 +237,9 @@ func (b *builder) finish() (*value, error) {
 	v := b.values[name]
 	if v == nil {
 		return nil, fmt.Errorf("no node makes the output %.60q", name)
+	}
+	if v.q != nil {
+		return nil, fmt.Errorf("output %.60q is int8; expected a float value", name)
 	}
 	out, err := b.flat(v)
 	if err != nil {

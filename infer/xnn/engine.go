@@ -23,6 +23,7 @@ const Built = true
 // included, is its own.
 type Engine struct {
 	graph  func(size image.Point) (*model.Graph, error)
+	quant  *model.Quant // nil: float
 	head   infer.Head
 	nets   []*network // the one used last comes first
 	closed bool
@@ -38,6 +39,7 @@ type network struct {
 // smallest one, so that a model which XNNPACK cannot run is told at once.
 func New(m *model.Model) (*Engine, error) {
 	e := newEngine(m.Head, m.Graph)
+	e.quant = m.Quant()
 	size := image.Pt(infer.MinInput, infer.MinInput)
 	n, err := e.open(size)
 	if err != nil {
@@ -116,7 +118,7 @@ func (e *Engine) open(size image.Point) (*network, error) {
 	if len(g.Inputs) == 1 && !sameDims(g.Inputs[0].Dims, model.Shape{1, 3, size.Y, size.X}) {
 		return nil, fmt.Errorf("the graph's input has shape %v", []int(g.Inputs[0].Dims))
 	}
-	p, err := newPlan(g)
+	p, err := newQuantPlan(g, e.quant)
 	if err != nil {
 		return nil, err
 	}

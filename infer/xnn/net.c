@@ -1,6 +1,6 @@
 //go:build !noxnnpack
 
-#include "operator.h"
+#include "operator_q8.h"
 #include "loops.h"
 
 #include <stdlib.h>
@@ -37,17 +37,18 @@ yfv_program *yfv_new(size_t steps) {
 	return p;
 }
 
-int yfv_add(yfv_program *p, const yfv_step *s, const float *kernel, const float *bias) {
+int yfv_add(yfv_program *p, const yfv_step *s, const void *kernel, const void *bias, const float *kernel_scale) {
 	if (p->n == p->max) return xnn_status_invalid_state;
 	bound_step *b = &p->steps[p->n];
 	b->s = *s;
 	b->op = NULL;
 	if (s->kind < YFV_FILL) {
 		size_t need = 0;
-		enum xnn_status status = yfv_op_create(s, kernel, bias, &b->op);
+		const int q8 = yfv_q8(s);
+		enum xnn_status status = q8 ? yfv_q8_create(s, kernel, kernel_scale, bias, &b->op) : yfv_op_create(s, kernel, bias, &b->op);
 		if (status != xnn_status_success) return status;
 		p->n++; /* from here yfv_free deletes the operator */
-		status = yfv_op_reshape(s, b->op, &need);
+		status = q8 ? yfv_q8_reshape(s, b->op, &need) : yfv_op_reshape(s, b->op, &need);
 		if (need > p->workspace_bytes) p->workspace_bytes = need;
 		return status;
 	}
@@ -71,7 +72,8 @@ int yfv_bind(yfv_program *p, size_t floats) {
 	for (size_t i = 0; i < p->n; i++) {
 		bound_step *b = &p->steps[i];
 		if (b->op == NULL) continue;
-		enum xnn_status status = yfv_op_setup(&b->s, b->op, p->workspace, p->arena + b->s.in, p->arena + b->s.out);
+		enum xnn_status status = yfv_q8(&b->s) ? yfv_q8_setup(&b->s, b->op, p->workspace, p->arena)
+			: yfv_op_setup(&b->s, b->op, p->workspace, p->arena + b->s.in, p->arena + b->s.out);
 		if (status != xnn_status_success) return status;
 	}
 	return 0;
@@ -81,7 +83,8 @@ int yfv_run(yfv_program *p, const uint8_t *bgr) {
 	for (size_t i = 0; i < p->n; i++) {
 		bound_step *b = &p->steps[i];
 		if (b->op == NULL) {
-			yfv_loop(&b->s, p->arena, bgr);
+			if (b->s.kind < YFV_FILL_Q8) yfv_loop(&b->s, p->arena, bgr);
+			else yfv_loop_q8(&b->s, p->arena, bgr);
 			continue;
 		}
 		enum xnn_status status = xnn_run_operator(b->op, NULL); /* no pool: on the caller's thread */

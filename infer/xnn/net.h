@@ -15,6 +15,11 @@ enum yfv_kind {
 	YFV_HARDSWISH,
 	YFV_CLAMP,
 	YFV_LEAKY,   /* x below 0 times scale */
+	YFV_CONV_Q8, /* from here to YFV_FILL: on int8 values */
+	YFV_MAXPOOL_Q8,
+	YFV_ADD_Q8,
+	YFV_TO_Q8,   /* floats to int8 */
+	YFV_FROM_Q8, /* int8 to floats */
 
 	YFV_FILL,    /* the canvas's bytes, times scale, to floats */
 	YFV_COPY,
@@ -23,11 +28,14 @@ enum yfv_kind {
 	YFV_REPEAT,  /* each pixel kh times down and kw times across: nearest neighbour */
 	YFV_MEAN,    /* over all pixels of a channel */
 	YFV_PLANES,  /* pixels of channels to planes of pixels, without gaps */
+	YFV_FILL_Q8, /* from here on int8 values: the canvas's bytes less 128 */
+	YFV_COPY_Q8,
+	YFV_REPEAT_Q8,
 };
 
 /*
- * One step. Places (in, in2, out) are offsets into the arena and strides distances between pixels, all in floats; sizes
- * are pixels and channels. in2_stride 0 uses one pixel of in2 for all.
+ * One step. Places (in, in2, out) are offsets into the arena and strides distances between pixels, in floats or, of int8
+ * values, in bytes; sizes are pixels and channels. in2_stride 0 uses one pixel of in2 for all.
  */
 typedef struct {
 	int32_t kind;
@@ -41,6 +49,8 @@ typedef struct {
 	uint32_t flags; /* XNNPACK's */
 	float lo, hi;   /* the output is clamped to these */
 	float scale;    /* YFV_FILL and YFV_LEAKY only */
+	float in_scale, in2_scale, out_scale; /* of int8 values: number = scale * (q - zero) */
+	int8_t in_zero, in2_zero, out_zero;
 } yfv_step;
 
 typedef struct yfv_program yfv_program;
@@ -53,9 +63,9 @@ yfv_program *yfv_new(size_t steps);
 
 /*
  * Adds a step. A convolution takes its kernel (output channel, row, column, input channel of its group) and bias, which
- * may be NULL; both are copied. 0, or xnn_status.
+ * may be NULL: floats, or int8 with a scale for each output channel and int32. All are copied. 0, or xnn_status.
  */
-int yfv_add(yfv_program *p, const yfv_step *s, const float *kernel, const float *bias);
+int yfv_add(yfv_program *p, const yfv_step *s, const void *kernel, const void *bias, const float *kernel_scale);
 
 /* Allocates an arena of that many floats and binds all steps to it; once, before the first run. 0, or xnn_status. */
 int yfv_bind(yfv_program *p, size_t floats);

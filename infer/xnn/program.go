@@ -71,7 +71,8 @@ func newProgram(p *plan) (*program, error) {
 	}
 	for _, s := range p.steps {
 		c := s.forC()
-		if status := C.yfv_add(pr.c, &c, floats(s.weights), floats(s.bias)); status != 0 {
+		kernel, bias, scale := s.constants()
+		if status := C.yfv_add(pr.c, &c, kernel, bias, scale); status != 0 {
 			pr.close()
 			return nil, fmt.Errorf("node %s: XNNPACK does not take it: %s", s.node, statusText(status))
 		}
@@ -98,8 +99,6 @@ func (p *program) close() {
 	p.c, p.out = nil, nil
 }
 
-func floats(s []float32) *C.float { return (*C.float)(unsafe.SliceData(s)) }
-
 // forC is the step with its areas in their places.
 func (s *step) forC() C.yfv_step {
 	in, inStride := s.in.placeOrZero()
@@ -109,14 +108,14 @@ func (s *step) forC() C.yfv_step {
 		in2Stride = 0
 	}
 	c := s.in.c
-	if s.kind == kindFill {
+	if s.kind == kindFill || s.kind == kindFillQ8 {
 		c = s.out.c
 	}
 	if s.packed {
 		outStride = c
 	}
 	w := s.window
-	return C.yfv_step{
+	st := C.yfv_step{
 		kind: C.int32_t(s.kind),
 		in:   C.size_t(in), in2: C.size_t(in2), out: C.size_t(out),
 		in_stride: C.size_t(inStride), in2_stride: C.size_t(in2Stride), out_stride: C.size_t(outStride),
@@ -127,6 +126,8 @@ func (s *step) forC() C.yfv_step {
 		groups: C.uint32_t(s.groups), flags: C.uint32_t(s.flags),
 		lo: C.float(s.lo), hi: C.float(s.hi), scale: C.float(s.scale),
 	}
+	s.q.forC(&st)
+	return st
 }
 
 // placeOrZero is place, or nothing for an area that the step does not have.

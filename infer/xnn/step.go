@@ -24,6 +24,7 @@ type step struct {
 	scale   float32
 	weights []float32
 	bias    []float32
+	q       *quantStep // of an int8 step
 }
 
 // window is a sliding kernel.

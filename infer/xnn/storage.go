@@ -9,10 +9,11 @@ import (
 	"yfv2d/infer/model"
 )
 
-// storage is memory for h*w pixels of c floats. One that is part of another has that one's distance between pixels:
+// storage is memory for h*w pixels of c floats or bytes. One that is part of another has that one's distance between pixels:
 // this is how channels are joined without copying them.
 type storage struct {
 	h, w, c int
+	bytes   bool // it holds int8 in place of floats
 	parent  *storage
 	at      int  // channel of parent where it starts
 	fixed   bool // what writes it leaves no gaps: it cannot become part of another
@@ -32,7 +33,13 @@ func (s *storage) root() (*storage, int) {
 	return s, at
 }
 
-func (s *storage) floats() int { return s.h * s.w * s.c }
+// floats is how many floats it takes the room of.
+func (s *storage) floats() int {
+	if s.bytes {
+		return (s.h*s.w*s.c + 3) / 4
+	}
+	return s.h * s.w * s.c
+}
 
 func (s *storage) pixels() int { return s.h * s.w }
 
@@ -45,10 +52,14 @@ type area struct {
 
 func (st *storage) whole() area { return area{st: st, c: st.c} }
 
-// place is where an area lies in the arena and how far apart its pixels are, in floats.
+// place is where an area lies in the arena and how far apart its pixels are, in floats or, of int8, in bytes.
 func (a area) place() (off, stride int) {
 	root, at := a.st.root()
-	return root.off + a.px*root.c + at + a.ch, root.c
+	off = root.off
+	if root.bytes {
+		off *= 4
+	}
+	return off + a.px*root.c + at + a.ch, root.c
 }
 
 // form says which dimension of a value holds the channels.
@@ -64,7 +75,8 @@ type value struct {
 	area
 	dims model.Shape
 	form form
-	step *step // that makes the whole of it and nothing else; nil otherwise
+	step *step         // that makes the whole of it and nothing else; nil otherwise
+	q    *model.QParam // of an int8 value
 }
 
 func (v *value) channelAxis() int {
