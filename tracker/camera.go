@@ -41,7 +41,8 @@ func (c *camera) settle(dt time.Duration) {
 	c.n, c.dx, c.dy = 0, 0, 0
 }
 
-// unrest is a factor on the noise of all tracks' velocities: exactly 1 while the camera stands.
+// unrest is a factor on the noise of all tracks' velocities: exactly 1 unless they agree more than chance lets them. A few
+// tracks that begin, turn or are half hidden together may raise it a little for a step or two.
 func (c *camera) unrest() float64 {
 	return math.Max(1, math.Min(cameraMost, math.Sqrt(c.excess/cameraCalm)))
 }

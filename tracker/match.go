@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"yfv2d/infer"
 )
@@ -26,6 +27,8 @@ const (
 	directionWeight = 0.15
 	// weakLikeness is the least likeness or overlap for a weak detection to continue a track.
 	weakLikeness = 0.3
+	// weakFor is how long detections too weak to start a track continue one: half hidden in a queue, not for ever.
+	weakFor = 3 * time.Second
 	// backOverlap is the least overlap of a detection with the last observed box in the recovery round.
 	backOverlap = 0.54
 	// turnSpeed is the standard deviation, in box sizes per second, of the change of velocity that is thought of when nothing
@@ -101,9 +104,17 @@ type pair struct {
 // findPairs compares each track with the detections near it, once for all rounds.
 func (t *Tracker) findPairs() {
 	t.pairs = t.pairs[:0]
+	if len(t.seen) == 0 {
+		return
+	}
+	columns := t.columns()
 	for i, tr := range t.tracks {
 		v := t.view(tr)
-		for j := range t.seen {
+		near := columns.of(v.gate) | columns.of(v.last)
+		for j, place := range t.places {
+			if place&near == 0 {
+				continue
+			}
 			d := &t.seen[j]
 			if !v.gate.meets(d.box) && !v.last.meets(d.box) {
 				continue
@@ -115,6 +126,31 @@ func (t *Tracker) findPairs() {
 		}
 	}
 }
+
+// columns cut the width that the step's detections take up into 64 parts, so that a number can say in which a box lies:
+// most pairs of a crowd are out of the question by that alone.
+type columns struct{ left, perPixel float64 }
+
+// columns writes down where each detection, of which there is at least one, lies.
+func (t *Tracker) columns() columns {
+	left, right := math.Inf(1), math.Inf(-1)
+	for i := range t.seen {
+		left, right = math.Min(left, t.seen[i].box.x0), math.Max(right, t.seen[i].box.x1)
+	}
+	c := columns{left, 64 / (right - left)}
+	t.places = t.places[:0]
+	for i := range t.seen {
+		t.places = append(t.places, c.of(t.seen[i].box))
+	}
+	return c
+}
+
+// of has a bit for each column that a box is in. Boxes that meet have one in common.
+func (c columns) of(e extent) uint64 {
+	return math.MaxUint64 >> (63 - c.at(e.x1)) &^ (1<<c.at(e.x0) - 1)
+}
+
+func (c columns) at(x float64) uint { return uint(math.Max(0, math.Min(63, (x-c.left)*c.perPixel))) }
 
 // view is what a track's comparison with any detection needs.
 type view struct {
@@ -215,9 +251,13 @@ func (t *Tracker) match() {
 		}
 		return p.sim
 	})
-	// What is weak may continue a track that is still in sight (ByteTrack, Zhang et al. 2022), if it fits well.
+	// What is weak may continue a track that is still in sight (ByteTrack, Zhang et al. 2022), if it fits well. What is too
+	// weak to start one does so for a while, and only for a track that was once strong: a false alarm would live on for ever.
 	t.round(false, func(tr *track, d *seen, p *pair) float64 {
 		if tr.state != Confirmed || strong(d) || math.Max(p.sim, p.back) < weakLikeness {
+			return 0
+		}
+		if float64(d.Score) < t.cfg.startScore(d.Class) && (float64(tr.best) < t.cfg.HighScore || t.last.Sub(tr.firm) > weakFor) {
 			return 0
 		}
 		return p.sim
@@ -225,7 +265,7 @@ func (t *Tracker) match() {
 	// Who stopped or turned while unseen is found where it was last seen (OC-SORT's recovery), or near.
 	t.round(true, func(tr *track, d *seen, p *pair) float64 {
 		switch {
-		case tr.state == Tentative || !strong(d) && tr.state == Lost:
+		case tr.state == Tentative || !strong(d) && tr.state == Lost || float64(d.Score) < t.cfg.startScore(d.Class):
 			return 0
 		case p.back >= backOverlap:
 			return math.Max(p.back, p.turn)

@@ -43,6 +43,7 @@ type Tracker struct {
 
 	// Scratch memory of a step.
 	seen   []seen
+	places []uint64 // in which columns each is
 	pairs  []pair
 	edges  []edge
 	solver solver

@@ -249,8 +249,8 @@ func TestNonsenseConfigStillTracks(t *testing.T) {
 	}
 }
 
-// scene is n objects moving about, with misses and noise; the same for the same seed.
-func scene(n, steps int, seed int64) [][]infer.Detection {
+// scene is n objects moving about, each detected in a share of the steps, with noise; the same for the same seed.
+func scene(n, steps int, seed int64, share float64) [][]infer.Detection {
 	rnd := rand.New(rand.NewSource(seed))
 	type body struct{ x, y, vx, vy float64 }
 	bodies := make([]body, n)
@@ -262,7 +262,7 @@ func scene(n, steps int, seed int64) [][]infer.Detection {
 		for i := range bodies {
 			b := &bodies[i]
 			b.x, b.y = b.x+b.vx/10, b.y+b.vy/10
-			if rnd.Float64() < 0.9 {
+			if rnd.Float64() < share {
 				out[s] = append(out[s], person(b.x+rnd.NormFloat64(), b.y+rnd.NormFloat64(), .3+.6*rnd.Float64()))
 			}
 		}
@@ -271,7 +271,7 @@ func scene(n, steps int, seed int64) [][]infer.Detection {
 }
 
 func TestCrowdIsBoundedAndDeterministic(t *testing.T) {
-	steps := scene(700, 12, 3)
+	steps := scene(700, 12, 3, 0.9)
 	run := func() (last []Track) {
 		tr := New(DefaultConfig())
 		for i, dets := range steps {
@@ -289,7 +289,7 @@ func TestCrowdIsBoundedAndDeterministic(t *testing.T) {
 
 func TestSnapshotNeverChanges(t *testing.T) {
 	tr := New(DefaultConfig())
-	steps := scene(20, 30, 4)
+	steps := scene(20, 30, 4, 0.9)
 	var snaps []*Snapshot
 	var was [][]Track
 	for i, dets := range steps {
@@ -307,7 +307,7 @@ func BenchmarkUpdate10(b *testing.B)  { benchmark(b, 10) }
 func BenchmarkUpdate200(b *testing.B) { benchmark(b, 200) }
 
 func benchmark(b *testing.B, n int) {
-	steps := scene(n, 100, 5)
+	steps := scene(n, 100, 5, 1)
 	tr := New(DefaultConfig())
 	b.ReportAllocs()
 	for i := 0; i < b.N; i++ {
@@ -318,7 +318,7 @@ func benchmark(b *testing.B, n int) {
 func BenchmarkAt10(b *testing.B) {
 	tr := New(DefaultConfig())
 	var s *Snapshot
-	for i, dets := range scene(10, 20, 5) {
+	for i, dets := range scene(10, 20, 5, 0.9) {
 		s = tr.Update(dets, sec(float64(i)/10))
 	}
 	b.ReportAllocs()
