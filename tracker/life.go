@@ -29,6 +29,7 @@ type track struct {
 	now   motion      // predicted to Tracker.last
 	obs   infer.Box   // of the last detection, as it was seen
 	step  int         // Tracker.step of the last detection
+	firm  time.Time   // of the last detection that could have started it
 	hits  []time.Time // the newest Config.ConfirmHits detections; nil once confirmed
 	votes []vote
 }
@@ -47,6 +48,9 @@ func (t *Tracker) hit(tr *track, d *seen) {
 	}
 	t.reupdate(tr, d)
 	tr.motion, tr.obs, tr.last, tr.step = tr.now, d.Box, t.last, t.step
+	if float64(d.Score) >= t.cfg.startScore(d.Class) {
+		tr.firm = t.last
+	}
 	tr.count(d.Score)
 	tr.vote(d.Class, d.Score)
 	tr.still.see(&tr.motion, t.last)
@@ -144,7 +148,7 @@ func (t *Tracker) start() {
 		m := newMotion(d.Box, &t.cfg)
 		tr := &track{
 			life: life{class: d.Class, first: t.last, last: t.last, motion: m},
-			now:  m, obs: d.Box, step: t.step,
+			now:  m, obs: d.Box, step: t.step, firm: t.last,
 		}
 		tr.vote(d.Class, d.Score)
 		tr.count(d.Score)
