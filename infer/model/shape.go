@@ -21,7 +21,7 @@ var inferOps = map[string]inferOp{
 	// what other detectors have beside these
 	"LeakyRelu": inferSame, "Sigmoid": inferSame, "HardSigmoid": inferSame, "HardSwish": inferSame, "Clip": inferSame,
 	"Softmax": inferSame, "BatchNormalization": inferSame, "Mul": inferBroadcast, "AveragePool": inferPool,
-	"GlobalAveragePool": inferGlobalPool, "Split": inferSplit,
+	"GlobalAveragePool": inferGlobalPool, "Split": inferSplit, "Identity": inferSame,
 }
 
 // InferShapes computes the shape of every value from the shapes of the inputs, which must be known. It knows the
