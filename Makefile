@@ -27,6 +27,8 @@ LISTEN ?=
 RUN_FLAGS := $(if $(LISTEN),--listen $(LISTEN) --allow-open)
 FUZZTIME ?= 10s
 BENCH_SECONDS ?= 30
+# make bench BENCH_FLAGS=-count also counts instructions, with valgrind, which takes minutes.
+BENCH_FLAGS ?=
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,9 +55,11 @@ test: deps-test build ## everything that must hold: vet, staticcheck, import arr
 test-graph: deps ## the rewritten network computes what the stock form does, in this system's OpenCV and XNNPACK
 	go test ./infer/dnn ./infer/xnn -run 'TestOurGraphIsTheStockOne|TestAgreesWithOpenCV' -count 1
 
-bench: build ## measured figures: network forms, letterbox+decode+NMS, the whole daemon (BENCH_SECONDS=30)
+bench: build ## compare the engines and ONNX Runtime in one run, and measure the daemon: bench/RESULTS.md (needs Node; BENCH_SECONDS=30)
+	go run ./scripts/bench -bin bin/yfv2d -daemon-seconds $(BENCH_SECONDS) $(BENCH_FLAGS)
+
+bench-go: deps ## the Go benchmarks: letterbox, decoding, NMS, tracker, encoder, engines
 	go test ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s
-	go run ./scripts/benchdaemon -bin bin/yfv2d -seconds $(BENCH_SECONDS)
 
 fuzz: deps ## a short run of every fuzz target (FUZZTIME=10s each)
 	@scripts/fuzz.sh $(FUZZTIME)
@@ -78,4 +82,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: help run build deps deps-test test test-graph bench fuzz test-trixie demo-clips docs fmt clean
+.PHONY: help run build deps deps-test test test-graph bench bench-go fuzz test-trixie demo-clips docs fmt clean

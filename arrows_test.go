@@ -39,6 +39,7 @@ var places = map[string][]string{
 		"stream", "stream/openh264", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/testsum":     {},
+	"scripts/bench":       {"infer", "infer/model"},
 	"scripts/benchdaemon": {},
 	"scripts/democlips":   {"yuv"},
 	"scripts/screenshot":  {},

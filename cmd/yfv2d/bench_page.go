@@ -119,7 +119,7 @@ func niceStep(top float64) float64 {
 }
 
 var benchPage = template.Must(template.New("bench").Funcs(template.FuncMap{
-	"ms":   func(v float64) string { return fmt.Sprintf("%.3g", v) },
+	"ms":   func(v float64) string { return fmt.Sprintf("%.3g", round(v, 1000)) },
 	"rate": func(v float64) string { return fmt.Sprintf("%.1f", v) },
 	"giga": func(v *float64) string { return fmt.Sprintf("%.1f", *v/1e9) },
 }).Parse(`<!doctype html>
@@ -142,11 +142,14 @@ svg{width:100%;height:auto;display:block}svg text{font-size:12px;fill:var(--soft
 <p>{{.Cores}} cores, {{.OS}}/{{.Arch}}; yfv2d {{.Version}}, OpenCV {{.OpenCV}}; model {{.Model}}</p>
 <p>A {{index .Frame 0}}x{{index .Frame 1}} picture of {{.Source}}, {{ms .Seconds}} s for each run, in turns, one thread{{if .Interrupted}}; stopped before the end{{end}}.</p>
 {{- if .FMA}}<p>The core does {{giga .FMA}} G multiply-adds a second (fp32, {{.FMAWidth}}).</p>{{end}}
-<div class="wide"><table><tr><th>engine<th>input<th>min<th>median<th>p95<th>CPU<th>letterbox<th>forward<th>decode<th>NMS<th>of the floor<th>per second<th>at the end<th>peak MB<th>cameras, 5/s<th>10/s</tr>
+<div class="wide"><table><tr><th>a detect step, ms<th>input<th>min<th>median<th>p95<th>CPU<th>letterbox<th>forward<th>decode<th>NMS</tr>
 {{range .Runs}}<tr><td>{{.Engine}}<td>{{.SizeText}}<td>{{ms .Step.Min}}<td>{{ms .Step.Median}}<td>{{ms .Step.P95}}<td>{{ms .CPU}}
-{{- range .StageMedians}}<td>{{ms .}}{{end}}<td>{{.ShareText}}<td>{{rate .Rate}}<td>{{rate .Sustained}}<td>{{rate .PeakRSS}}<td>{{index .Cameras "5"}}<td>{{index .Cameras "10"}}</tr>
+{{- range .StageMedians}}<td>{{ms .}}{{end}}</tr>
 {{end}}</table></div>
-<p>Times are ms. Cameras are those that one core can serve at so many detections a second, without reading their streams.</p>
+<div class="wide"><table><tr><th>steps a second<th>input<th>mean<th>at the end<th>of the floor<th>peak MB<th>cameras a core, 5/s<th>10/s</tr>
+{{range .Runs}}<tr><td>{{.Engine}}<td>{{.SizeText}}<td>{{rate .Rate}}<td>{{rate .Sustained}}<td>{{.ShareText}}<td>{{rate .PeakRSS}}<td>{{index .Cameras "5"}}<td>{{index .Cameras "10"}}</tr>
+{{end}}</table></div>
+<p>Cameras are those that one core can serve at so many detections a second, without reading their streams.</p>
 {{range .Charts}}{{$c := .}}<h2>{{.Title}}</h2>
 <p class="key">{{range .Lines}}<span><i class="s{{.Class}}"></i>{{.Name}}</span>{{end}}</p>
 <svg viewBox="0 0 {{.W}} {{.H}}" role="img" aria-label="{{.Title}} over time">

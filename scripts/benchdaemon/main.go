@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
@@ -24,14 +25,15 @@ func main() {
 	clip := flag.String("clip", "testdata/videos/demo-640x480.mp4", "the video to loop")
 	fps := flag.Float64("detect-fps", 10, "detections a second")
 	seconds := flag.Int("seconds", 30, "length of each measurement")
+	asJSON := flag.String("json", "", "also write the figures to this file")
 	flag.Parse()
-	if err := run(*bin, *clip, *fps, time.Duration(*seconds)*time.Second); err != nil {
+	if err := run(*bin, *clip, *fps, time.Duration(*seconds)*time.Second, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "benchdaemon:", err)
 		os.Exit(1)
 	}
 }
 
-func run(bin, clip string, fps float64, span time.Duration) error {
+func run(bin, clip string, fps float64, span time.Duration, jsonFile string) error {
 	dir, err := os.MkdirTemp("", "yfv2d-bench")
 	if err != nil {
 		return err
@@ -39,6 +41,7 @@ func run(bin, clip string, fps float64, span time.Duration) error {
 	defer os.RemoveAll(dir)
 	fmt.Printf("machine: %s, %d CPUs, %s/%s\n", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	fmt.Printf("%-22s %10s %10s %10s\n", "daemon, "+filepath.Base(clip), "CPU s/s", "RSS MB", "anon MB")
+	var all []figures
 	for _, viewers := range []int{0, 1} {
 		profile := filepath.Join(dir, fmt.Sprintf("viewers%d.pprof", viewers))
 		m, err := measure(bin, clip, fps, span, viewers, dir, profile)
@@ -46,6 +49,7 @@ func run(bin, clip string, fps float64, span time.Duration) error {
 			return fmt.Errorf("measure with %d viewers: %w", viewers, err)
 		}
 		fmt.Printf("%-22s %10.3f %10.1f %10.1f\n", fmt.Sprintf("%d viewers", viewers), m.cores, m.rssMB, m.anonMB)
+		all = append(all, figures{viewers, m.cores, m.rssMB, m.anonMB})
 		if err := printStages(bin, profile); err != nil {
 			return err
 		}
@@ -53,7 +57,22 @@ func run(bin, clip string, fps float64, span time.Duration) error {
 			fmt.Printf("  the viewer received %d RTP packets, %.2f Mbit/s\n", m.packets, m.mbps)
 		}
 	}
-	return nil
+	if jsonFile == "" {
+		return nil
+	}
+	data, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(jsonFile, data, 0o644)
+}
+
+// figures are what -json writes.
+type figures struct {
+	Viewers int     `json:"viewers"`
+	Cores   float64 `json:"cores"` // CPU seconds a second
+	RSSMB   float64 `json:"rss_mb"`
+	AnonMB  float64 `json:"anon_mb"`
 }
 
 type measured struct {
