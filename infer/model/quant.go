@@ -1,7 +1,5 @@
 package model
 
-import "fmt"
-
 // QParam says how a value is kept in int8: number = Scale * (q - Zero).
 type QParam struct {
 	Scale float32 // over 0
@@ -142,15 +140,5 @@ func (m *Model) precision() string {
 	if m.quant == nil {
 		return "float32"
 	}
-	return fmt.Sprintf("int8 (%d of %d convolutions)", len(m.quant.Convs), m.convs())
-}
-
-func (m *Model) convs() int {
-	n := 0
-	for _, node := range fastGraph(m.net, DefaultSize).Nodes {
-		if node.Op == "Conv" {
-			n++
-		}
-	}
-	return n
+	return "int8"
 }

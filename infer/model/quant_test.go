@@ -122,7 +122,7 @@ func TestQuantizedRoundTrip(t *testing.T) {
 		t.Errorf("named %q, notes %q", back.Name, back.Notes)
 	}
 	info, err := back.Info()
-	if err != nil || !strings.HasPrefix(info.Precision, "int8 (") {
+	if err != nil || info.Precision != "int8" {
 		t.Errorf("precision %q, %v", info.Precision, err)
 	}
 	if _, err := NewCalibrator(back); err == nil || !strings.Contains(err.Error(), "int8 already") {

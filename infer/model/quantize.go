@@ -101,10 +101,10 @@ func (p *quantPlan) histogram(v string) *histogram {
 	return p.hist[r]
 }
 
-// Quantize makes an int8 model of the one that c has watched.
-func Quantize(c *Calibrator) (*Model, error) { return quantize(c, leastError) }
-
-func quantize(c *Calibrator, fit func(h *histogram) (lo, hi float64)) (*Model, error) {
+// Quantize makes an int8 model of the one that c has watched. Weights have a scale for each output channel, values one
+// with a zero point, found by leastError. The output layers, 4 % of the multiply-adds, stay float: their rounding would go
+// straight into scores. The first layer does not: its input is bytes already.
+func Quantize(c *Calibrator) (*Model, error) {
 	if c.pictures == 0 {
 		return nil, errors.New("quantise: no picture was added")
 	}
@@ -115,7 +115,7 @@ func quantize(c *Calibrator, fit func(h *histogram) (lo, hi float64)) (*Model, e
 			q.Values[v] = inputParam
 			continue
 		}
-		q.Values[v] = paramFor(fit(c.plan.histogram(v)))
+		q.Values[v] = paramFor(leastError(c.plan.histogram(v)))
 	}
 	for i, ok := range c.plan.convs {
 		if ok {
@@ -196,7 +196,8 @@ func largest(v []float32) float64 {
 }
 
 // leastError is the range whose rounding and cutting together cost the least mean squared error: the range seen, narrowed in
-// steps of one per cent.
+// steps of one per cent. Measured on COCO pictures with official weights: AP50 31.09 in float, 30.18 by this rule, 29.16 by
+// the whole range, 29.13, 28.76 and 28.38 by cutting off 1e-5, 1e-4 and 1e-3 of the numbers at either end.
 func leastError(h *histogram) (lo, hi float64) {
 	best := math.Inf(1)
 	for f := 1.0; f > 0.2; f -= 0.01 {
@@ -227,25 +228,4 @@ func (h *histogram) cost(lo, hi float64) float64 {
 		}
 	}
 	return sum
-}
-
-// percentile is the rule that cuts the given share of the numbers at either end.
-func percentile(share float64) func(h *histogram) (lo, hi float64) {
-	return func(h *histogram) (lo, hi float64) {
-		var total int64
-		for _, n := range h.count {
-			total += n
-		}
-		cut := int64(share * float64(total))
-		i, j := 0, 2*half-1
-		for n := int64(0); i < half && n+h.count[i] <= cut; i++ {
-			n += h.count[i]
-		}
-		for n := int64(0); j >= half && n+h.count[j] <= cut; j-- {
-			n += h.count[j]
-		}
-		lo = max(h.middle(i)-h.span/half/2, float64(h.lo))
-		hi = min(h.middle(j)+h.span/half/2, float64(h.hi))
-		return min(lo, 0), max(hi, 0)
-	}
 }
