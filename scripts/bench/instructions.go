@@ -57,8 +57,6 @@ func standIn(ctx context.Context, dir string) (string, error) {
 const (
 	fewSteps   = 1
 	countSteps = 2
-	// countTries: Go's scheduler now and then uses the same instruction, and the run is lost.
-	countTries = 3
 )
 
 func countEngine(ctx context.Context, o *options, preload, engine string) (int64, error) {
@@ -70,28 +68,19 @@ func countEngine(ctx context.Context, o *options, preload, engine string) (int64
 	return (many - few) / countSteps, err
 }
 
-// instructions is how many a worker takes for so many steps and for its start.
-func instructions(ctx context.Context, o *options, preload, engine string, steps int) (n int64, err error) {
-	for range countTries {
-		if n, err = runCounted(ctx, o, preload, engine, steps); err == nil {
-			return n, nil
-		}
-	}
-	return 0, err
-}
-
 var (
 	counted   = regexp.MustCompile(`I\s+refs:\s+([0-9,]+)`)
 	stumbled  = regexp.MustCompile(`Unrecognised instruction[^\n]*\n[^\n]*: ([^\n]+)`)
 	countTime = 5 * time.Minute
 )
 
-func runCounted(ctx context.Context, o *options, preload, engine string, steps int) (int64, error) {
+// instructions is how many a worker takes for so many steps and for its start.
+func instructions(ctx context.Context, o *options, preload, engine string, steps int) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null",
 		o.bin, "bench-worker", "--engine", engine, "--model", o.model, "--input", fmt.Sprintf("%dx%d", side, side), "--source", "file:"+o.clip)
-	cmd.Env = append(os.Environ(), "LD_PRELOAD="+preload)
+	cmd.Env = append(os.Environ(), "LD_PRELOAD="+preload, "GODEBUG=cpu.rdtscp=off") // Go's scheduler reads the clock that way too
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("%d steps\n", steps))
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
