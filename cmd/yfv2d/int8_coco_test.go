@@ -56,7 +56,7 @@ func (l *labelled) quantize(t testing.TB, m *model.Model, first int) *model.Mode
 	}
 	defer cal.close()
 	for i := first; i < len(l.canvases); i += 2 {
-		values, err := cal.probe.Run(l.canvases[i].Pix)
+		values, err := cal.net.Forward(l.canvases[i].Pix)
 		if err != nil {
 			t.Fatal(err)
 		}

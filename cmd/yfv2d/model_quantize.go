@@ -104,7 +104,7 @@ func thin(all []input, n int) []input {
 // calibration shows pictures to a model's calibrator. It owns the network, a frame and a canvas.
 type calibration struct {
 	model       *model.Calibrator
-	probe       *dnn.Probe
+	net         *dnn.Net
 	letterboxer *pipeline.Letterboxer
 	frame       *pipeline.Frame
 	canvas      *pipeline.Canvas
@@ -119,15 +119,15 @@ func newCalibration(m *model.Model) (*calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := dnn.NewProbe(c.ONNX(), c.Size(), c.Values())
+	n, err := dnn.OpenNet(c.Graph())
 	if err != nil {
 		return nil, fmt.Errorf("quantize %s: %w", m.Name, err)
 	}
-	return &calibration{model: c, probe: p, letterboxer: l, frame: pipeline.NewFrame(), canvas: pipeline.NewCanvas()}, nil
+	return &calibration{model: c, net: n, letterboxer: l, frame: pipeline.NewFrame(), canvas: pipeline.NewCanvas()}, nil
 }
 
 func (cal *calibration) close() {
-	_ = cal.probe.Close()
+	_ = cal.net.Close()
 	_ = cal.canvas.Close()
 	_ = cal.frame.Close()
 }
@@ -187,7 +187,7 @@ func (cal *calibration) look() error {
 	if err := cal.letterboxer.Make(cal.canvas, cal.frame); err != nil {
 		return err
 	}
-	values, err := cal.probe.Run(cal.canvas.Canvas.Pix)
+	values, err := cal.net.Forward(cal.canvas.Pix)
 	if err != nil {
 		return err
 	}

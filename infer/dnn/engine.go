@@ -31,8 +31,6 @@ var ErrClosed = errors.New("engine is closed")
 
 var oneThread sync.Once
 
-func setOneThread() { C.yfv_one_thread() }
-
 // Engine is an infer.Engine. It keeps one network and one input blob per input size, the last few sizes used.
 type Engine struct {
 	graph  func(size image.Point) ([]byte, error) // ONNX for an input size
@@ -44,7 +42,7 @@ type Engine struct {
 // newEngine makes an engine of graphs that have one input (1,3,height,width) and, flattened into one output, the heads
 // that infer.Engine describes.
 func newEngine(head infer.Head, graph func(size image.Point) ([]byte, error)) *Engine {
-	oneThread.Do(setOneThread)
+	oneThread.Do(func() { C.yfv_one_thread() })
 	return &Engine{graph: graph, head: head}
 }
 

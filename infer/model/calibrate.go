@@ -46,7 +46,7 @@ func (c *Calibrator) Size() image.Point { return c.size }
 // Pictures is how many have been added.
 func (c *Calibrator) Pictures() int { return c.pictures }
 
-// Values is how many numbers the network of ONNX gives.
+// Values is how many numbers the network of Graph gives.
 func (c *Calibrator) Values() int {
 	n := 0
 	for _, l := range c.lengths {
@@ -55,8 +55,8 @@ func (c *Calibrator) Values() int {
 	return n
 }
 
-// ONNX is a network that gives what Add takes: one row of all values to watch.
-func (c *Calibrator) ONNX() []byte {
+// Graph is a network that gives what Add takes: one row of all values to watch.
+func (c *Calibrator) Graph() *Graph {
 	b := &builder{&Graph{Name: c.graph.Name, Inputs: c.graph.Inputs, Nodes: nodesFor(c.graph, c.plan.watched), Inits: slices.Clone(c.graph.Inits)}}
 	flat := make([]string, len(c.plan.watched))
 	for i, v := range c.plan.watched {
@@ -65,7 +65,7 @@ func (c *Calibrator) ONNX() []byte {
 	b.concat("watched", 1, flat...)
 	b.g.Outputs = []Value{{Name: "watched", Type: Float32, Dims: Shape{1, c.Values()}}}
 	dropUnused(b.g)
-	return c.m.file(b.g).Encode()
+	return b.g
 }
 
 // nodesFor are the nodes that the given values need.
@@ -88,7 +88,7 @@ func nodesFor(g *Graph, values []string) []Node {
 	return out
 }
 
-// Add takes what the network of ONNX gave for one picture; values is not kept.
+// Add takes what the network of Graph gave for one picture; values is not kept.
 func (c *Calibrator) Add(values []float32) error {
 	if len(values) != c.Values() {
 		return fmt.Errorf("calibrate: %d values; expected %d", len(values), c.Values())

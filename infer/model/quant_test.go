@@ -43,12 +43,9 @@ func quantizeOn(t testing.TB, m *Model, pictures int) *Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := DecodeONNX(c.ONNX())
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := c.Graph()
 	for i := range pictures {
-		if err := c.Add(run(t, f.Graph, randomInput(f.Graph, uint64(i)))); err != nil {
+		if err := c.Add(run(t, g, randomInput(g, uint64(i)))); err != nil {
 			t.Fatal(err)
 		}
 	}

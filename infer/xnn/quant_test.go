@@ -22,13 +22,13 @@ func quantized(t testing.TB, m *model.Model) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := dnn.NewProbe(c.ONNX(), c.Size(), c.Values())
+	p, err := dnn.OpenNet(c.Graph())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	for i := range 4 {
-		values, err := p.Run(blocks(c.Size(), 1<<(2*i), uint64(i)).Pix)
+		values, err := p.Forward(blocks(c.Size(), 1<<(2*i), uint64(i)).Pix)
 		if err != nil {
 			t.Fatal(err)
 		}
