@@ -59,10 +59,13 @@ func newBenchWorkerCmd() *cobra.Command {
 	var o benchOptions
 	var engine string
 	c := &cobra.Command{
-		Use:    "bench-worker",
-		Short:  "Measure an engine for as long as each line of standard input says",
-		Hidden: true,
-		Args:   noArgs,
+		Use:   "bench-worker",
+		Short: "Measure an engine for as long as each line of standard input says",
+		Long: `Measure one engine at one input size. bench starts this as a process of its own, so that the memory is the engine's own
+and a library that crashes takes nothing else down.`,
+		Example: "  echo 1s | yfv2d bench-worker --engine xnnpack --input 352x352",
+		Hidden:  true,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			runtime.LockOSThread() // CPU times are the thread's
 			out := json.NewEncoder(c.OutOrStdout())
