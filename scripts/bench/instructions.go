@@ -33,7 +33,9 @@ func (r *results) count(ctx context.Context, o *options, dir string) {
 			r.note("Instructions of %s were not counted: valgrind does not run the program on this machine (%v).", engine, err)
 			continue
 		}
-		r.Engines[engine] = figures{Instructions: &n}
+		f := r.Engines[engine]
+		f.Instructions = &n
+		r.Engines[engine] = f
 	}
 	r.note("Instructions are those that valgrind counts; it knows no AVX-512, so the engines take their AVX2 ways there.")
 }
@@ -80,7 +82,9 @@ func instructions(ctx context.Context, o *options, preload, engine string, steps
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null",
 		o.bin, "bench-worker", "--engine", engine, "--model", o.model, "--input", fmt.Sprintf("%dx%d", side, side), "--source", "file:"+o.clip)
-	cmd.Env = append(os.Environ(), "LD_PRELOAD="+preload, "GODEBUG=cpu.rdtscp=off") // Go's scheduler reads the clock that way too
+	// Go's scheduler reads the clock by that instruction too. Without idle threads that spin, and without garbage collection, two
+	// runs differ by 0.3 million.
+	cmd.Env = append(os.Environ(), "LD_PRELOAD="+preload, "GODEBUG=cpu.rdtscp=off", "GOMAXPROCS=1", "GOGC=off")
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("%d steps\n", steps))
 	var errs bytes.Buffer
 	cmd.Stderr = &errs

@@ -58,9 +58,6 @@ func run(ctx context.Context, o *options) error {
 	}
 	defer os.RemoveAll(dir)
 	r := newResults(o)
-	if o.count {
-		r.count(ctx, o, dir)
-	}
 	r.LoadBefore = loadAverage()
 	workers, err := start(ctx, o, dir, r)
 	defer closeAll(workers)
@@ -77,6 +74,9 @@ func run(ctx context.Context, o *options) error {
 		if err := r.daemon(ctx, o, filepath.Join(dir, "daemon.json")); err != nil {
 			return err
 		}
+	}
+	if o.count {
+		r.count(ctx, o, dir)
 	}
 	return r.write(o.out)
 }

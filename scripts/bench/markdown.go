@@ -13,8 +13,11 @@ var titles = map[string]string{
 	"opencv":       "OpenCV, our graph",
 	"xnnpack":      "XNNPACK, float",
 	"xnnpack-int8": "XNNPACK, int8",
-	"ort-stock":    "ONNX Runtime, the network as its authors export it",
-	"ort-ours":     "ONNX Runtime, our graph",
+
+	"ort-stock-arena":  "ONNX Runtime, the network as its authors export it",
+	"ort-stock-malloc": "the same with malloc in place of its arena",
+	"ort-ours-arena":   "ONNX Runtime, our graph",
+	"ort-ours-malloc":  "the same with malloc in place of its arena",
 }
 
 // goals of the ratios on the machine that the project is developed on; the figures of other machines are theirs.

@@ -20,8 +20,8 @@ func TestSum(t *testing.T) {
 		{name: "opencv-stock", rounds: rounds(10, 11, 0.5)},
 		{name: "opencv", rounds: rounds(5, 6, 0.5)},
 		{name: "xnnpack", rounds: rounds(2, 2.2, 0.2), ready: readyLine{MACs: 100e6}},
-		{name: "ort-stock", rounds: rounds(2.5, 0, 0)},
-		{name: "ort-ours", rounds: rounds(4, 0, 0)},
+		{name: "ort-stock-arena", rounds: rounds(2.5, 0, 0)},
+		{name: "ort-ours-malloc", rounds: rounds(4, 0, 0)},
 	}
 	r := &results{Engines: map[string]figures{}}
 	r.sum(all)
