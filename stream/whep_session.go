@@ -167,9 +167,27 @@ func (s *session) readFeedback(v *viewer) {
 	}
 }
 
+// comingUp is how long a connection that is just coming up may take before it is closed all the same.
+const comingUp = 250 * time.Millisecond
+
+// settle lets a connection that is just coming up come up: pion 3.3.6 races with itself if it is closed in between
+// (ICETransport.stop reads what Start is about to set) and could leave its parts behind.
+func (s *session) settle() {
+	if s.pc.ConnectionState() != webrtc.PeerConnectionStateConnecting {
+		return
+	}
+	timeout := time.NewTimer(comingUp)
+	defer timeout.Stop()
+	select {
+	case <-s.connected:
+	case <-timeout.C:
+	}
+}
+
 // discard closes the connection and waits for pion's goroutines. It may be called twice.
 func (s *session) discard() {
 	s.cancel()
+	s.settle()
 	if err := s.pc.GracefulClose(); err != nil {
 		s.w.cfg.Log.Debug().Err(err).Str("camera", s.name).Msg("connection did not close cleanly")
 	}
