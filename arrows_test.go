@@ -29,7 +29,13 @@ var places = map[string][]string{
 	"bench/fma":   {},
 
 	"pipeline":        {"infer", "tracker", "yuv"},
-	"capture":         {"infer", "tracker", "pipeline", "yuv"},
+	"capture/avdec":   {"pipeline", "yuv"},
+	"capture/live":    {"pipeline", "yuv", "capture/avdec"},
+	"capture/rtsp":    {"pipeline", "capture/live"},
+	"capture/webcam":  {"pipeline", "capture/live"},
+	"capture/child":   {"pipeline", "yuv", "capture/live"},
+	"capture/v4l2":    {"pipeline", "yuv", "capture/live"},
+	"capture":         {"infer", "tracker", "pipeline", "yuv", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2"},
 	"stream":          {"infer", "tracker", "pipeline", "yuv", "stream/web"},
 	"stream/web":      {},
 	"stream/openh264": {"pipeline", "stream", "yuv"},
@@ -53,17 +59,19 @@ var places = map[string][]string{
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
 var outside = map[string][]string{
-	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "stream/openh264", "stream/openh264/decoder"},
-	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "stream", "cmd/yfv2d", "scripts/democlips"},
+	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder"},
+	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "capture/v4l2", "stream", "cmd/yfv2d", "scripts/democlips"},
 	"github.com/nlpodyssey/gopickle":      {"infer/model"},                   // .pth files, without running what they hold
 	"google.golang.org/protobuf":          {"infer/model"},                   // ONNX files
 	"github.com/HdrHistogram":             {"pipeline", "stream"},            // latency quantiles
 	"github.com/golang/freetype":          {"pipeline"},                      // letters on frames
 	"golang.org/x/image":                  {"pipeline"},                      // their font
 	"github.com/pion":                     {"stream", "scripts/benchdaemon"}, // WebRTC; the bench is a viewer
-	"github.com/pion/rtp":                 {"stream", "capture"},
-	"github.com/prometheus/client_golang": {"stream"},                                     // /metrics
-	"github.com/rs/zerolog":               {"pipeline", "capture", "stream", "cmd/yfv2d"}, // the log
+	"github.com/pion/rtp":                 {"stream", "capture/rtsp"},
+	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp"},                                                                                                                  // RTSP
+	"github.com/bluenviron/mediacommon":   {"capture/rtsp", "capture/child", "capture/live"},                                                                                 // parameter sets, MPEG-TS
+	"github.com/prometheus/client_golang": {"stream"},                                                                                                                        // /metrics
+	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "stream", "cmd/yfv2d"}, // the log
 	"github.com/BurntSushi/toml":          {"cmd/yfv2d/config"},
 	"github.com/agnivade/levenshtein":     {"cmd/yfv2d/config", "cmd/yfv2d"}, // the nearest valid name
 	"github.com/spf13/cobra":              {"cmd/yfv2d"},
@@ -73,7 +81,7 @@ var outside = map[string][]string{
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},
-	"golang.org/x/sys":                    {"capture", "cmd/yfv2d"},
+	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "cmd/yfv2d"},
 }
 
 // pure are the packages that must build and run without C, OpenCV, a log or WebRTC, however far down.

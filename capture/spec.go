@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"yfv2d/capture/live"
 )
 
 type kind uint8
@@ -143,20 +145,9 @@ func (c *patternConfig) set(key, value string) error {
 	return nil
 }
 
-var (
-	userInfoSpec = regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*://).*@`)
-	userInfoText = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s"']*@`)
-	secretParam  = regexp.MustCompile(`(?i)([?&;](?:user|usr|username|login|pass|passwd|password|pwd|token|auth|key|apikey|secret)=)[^&;\s"'#]*`)
-)
-
-// Redact removes user names, passwords and tokens from a source string, or from a text that quotes URLs: what stands
-// between :// and the last @ goes (a password may hold @ or / unescaped, so too much rather than too little), and the
-// values of parameters with telling names become ***. It is safe on any string.
-func Redact(spec string) string {
-	spec = userInfoSpec.ReplaceAllString(spec, "$1")
-	spec = userInfoText.ReplaceAllString(spec, "$1")
-	return secretParam.ReplaceAllString(spec, "$1***")
-}
+// Redact removes user names, passwords and tokens from a source string, or from a text that quotes URLs. It is safe on
+// any string.
+func Redact(spec string) string { return live.Redact(spec) }
 
 // statError says in plain words why a path cannot be used.
 func statError(err error) error {

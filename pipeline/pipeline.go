@@ -138,6 +138,9 @@ func (p *Pipeline) Stats() Stats {
 	s.ToCanvas = p.toCanvas.Quantiles()
 	s.ToDetected = p.toDetected.Quantiles()
 	s.DetectTime = p.detectorTime.Quantiles()
+	if u, ok := p.cfg.Source.(UnitCounter); ok {
+		s.Ledger = s.Ledger.withUnits(u.UnitCounts())
+	}
 	// While it runs the source knows best; that the pipeline has ended, and why, only the pipeline knows.
 	if st, ok := p.cfg.Source.(Stater); ok && s.Source.State != Ended && s.Source.State != Failed {
 		s.Source = st.Status()

@@ -26,6 +26,7 @@ type SourceState string
 const (
 	Connecting SourceState = "connecting"
 	Live       SourceState = "live"
+	Stalled    SourceState = "stalled" // connected, but nothing comes
 	Retrying   SourceState = "retrying"
 	Ended      SourceState = "ended"
 	Failed     SourceState = "failed"
@@ -42,16 +43,39 @@ type SourceStatus struct {
 // Stater is a Source that knows its own state (one that re-opens itself). Safe from any goroutine.
 type Stater interface{ Status() SourceStatus }
 
+// Pulse is a live source's sign of life, for the watchdog over it.
+type Pulse struct {
+	Data        time.Time     // when data last came in: an access unit, or bytes of a pipe; before the first, the opening
+	Interval    time.Duration // between pictures, as announced or measured; 0: unknown
+	KeyInterval time.Duration // between key pictures, the longest seen; 0: unknown, or every picture is one
+}
+
+// Pulser is a Source that a fault can silence. Safe from any goroutine.
+type Pulser interface{ Pulse() Pulse }
+
+// UnitCounts accounts for the access units of a source that has them. Units is what came in; each becomes a captured
+// frame, a decode error (damaged, dropped), or is not decoded (skipped on purpose, before the first key picture, because
+// the decoder could not keep up, or in the hands of a source that closed). The rest is in flight.
+type UnitCounts struct {
+	Units       uint64
+	DecodeError uint64
+	NotDecoded  uint64
+}
+
+// UnitCounter is a Source with access units. Safe from any goroutine; counts only grow.
+type UnitCounter interface{ UnitCounts() UnitCounts }
+
 // Codec names what an AccessUnit holds.
 type Codec string
 
 const (
 	H264 Codec = "h264"
+	H265 Codec = "h265"
 	JPEG Codec = "jpeg"
 )
 
-// AccessUnit is one coded picture. Data is Annex B (H.264, with parameter sets before each key picture) or a JPEG file;
-// it is never written after the unit is made. An empty Data means that the encoder skipped the frame.
+// AccessUnit is one coded picture. Data is Annex B (H.264 and H.265, with parameter sets before each key picture) or a
+// JPEG file; it is never written after the unit is made. An empty Data means that the encoder skipped the frame.
 type AccessUnit struct {
 	Seq   uint64
 	At    time.Time // the frame's capture time

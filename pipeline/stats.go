@@ -11,8 +11,16 @@ import (
 //	Captured = Previewed + PreviewDropped.Sum() + PreviewInFlight
 //	Captured = Detected + DetectDropped.Sum() + DetectInFlight
 //
-// Both InFlight are 0 after Run.
+// and before them, of a source with access units,
+//
+//	Units = Captured + DecodeError + NotDecoded + UnitsInFlight
+//
+// All InFlight are 0 after Run and the source's Close.
 type Ledger struct {
+	Units           uint64       `json:"units"` // access units that came in; 0 if the source has none
+	DecodeError     uint64       `json:"decode_error"`
+	NotDecoded      uint64       `json:"not_decoded"`
+	UnitsInFlight   uint64       `json:"units_in_flight"`
 	Captured        uint64       `json:"captured"` // frames that Source.Read returned
 	Previewed       uint64       `json:"previewed"`
 	PreviewDropped  PreviewDrops `json:"preview_dropped"`
@@ -55,6 +63,9 @@ func (d DetectDrops) Sum() uint64 {
 
 // Check says whether the ledger balances, and by how much not.
 func (l Ledger) Check() error {
+	if sum := l.Captured + l.DecodeError + l.NotDecoded + l.UnitsInFlight; l.Units > 0 && sum != l.Units {
+		return fmt.Errorf("%d of %d access units are accounted for: %+v", sum, l.Units, l)
+	}
 	if sum := l.Previewed + l.PreviewDropped.Sum() + l.PreviewInFlight; sum != l.Captured {
 		return fmt.Errorf("preview side accounts for %d of %d frames: %+v", sum, l.Captured, l)
 	}
@@ -62,6 +73,17 @@ func (l Ledger) Check() error {
 		return fmt.Errorf("detect side accounts for %d of %d frames: %+v", sum, l.Captured, l)
 	}
 	return nil
+}
+
+// withUnits enters a source's access units. They were read after the rest, so none in flight is counted twice; the
+// difference to what was captured is in flight.
+func (l Ledger) withUnits(u UnitCounts) Ledger {
+	if u.Units == 0 {
+		return l
+	}
+	l.Units, l.DecodeError, l.NotDecoded = u.Units, u.DecodeError, u.NotDecoded
+	l.UnitsInFlight = u.Units - min(u.Units, l.Captured+u.DecodeError+u.NotDecoded)
+	return l
 }
 
 // Quantiles of a latency since the start of the pipeline (or its last few minutes); zero before the first sample.

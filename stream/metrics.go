@@ -21,7 +21,9 @@ var (
 	descState = prometheus.NewDesc("yfv2d_camera_state", "1 for the state the camera is in, 0 for the others.",
 		[]string{"camera", "state"}, nil)
 	descCaptured = prometheus.NewDesc("yfv2d_frames_captured_total", "Frames that the source gave.", []string{"camera"}, nil)
-	descFrames   = prometheus.NewDesc("yfv2d_frames_total",
+	descUnits    = prometheus.NewDesc("yfv2d_units_total", "Access units (coded pictures) that the source gave, those that became no frame by what kept them from it.",
+		[]string{"camera", "result"}, nil)
+	descFrames = prometheus.NewDesc("yfv2d_frames_total",
 		"What became of each captured frame, once on the preview side and once on the detect side.",
 		[]string{"camera", "side", "result"}, nil)
 	descInFlight = prometheus.NewDesc("yfv2d_frames_in_flight", "Captured frames whose fate is open.",
@@ -40,7 +42,7 @@ var (
 )
 
 var sourceStates = []pipeline.SourceState{
-	pipeline.Connecting, pipeline.Live, pipeline.Retrying, pipeline.Ended, pipeline.Failed,
+	pipeline.Connecting, pipeline.Live, pipeline.Stalled, pipeline.Retrying, pipeline.Ended, pipeline.Failed,
 }
 
 // metricsHandler serves a registry of the server's own, so that two servers in one process do not meet.
@@ -63,7 +65,7 @@ type cameraCollector struct{ s *Server }
 
 // Describe names every metric that Collect may give.
 func (c cameraCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBuild, descUp, descState, descCaptured, descFrames, descInFlight, descRate,
+	for _, d := range []*prometheus.Desc{descBuild, descUp, descState, descCaptured, descUnits, descFrames, descInFlight, descRate,
 		descLag, descDetect, descObjects, descViewers, descEncoder, descBitrate, descEncodes, descKeys} {
 		ch <- d
 	}
@@ -107,6 +109,11 @@ func cameraMetrics(name string, st pipeline.Stats, send sendMetric) {
 // frameMetrics gives the drop ledger: for each side, captured = the sum of its results + in flight.
 func frameMetrics(name string, l pipeline.Ledger, send sendMetric) {
 	send(descCaptured, prometheus.CounterValue, float64(l.Captured), name)
+	if l.Units > 0 {
+		send(descUnits, prometheus.CounterValue, float64(l.Units-l.DecodeError-l.NotDecoded-l.UnitsInFlight), name, "captured")
+		send(descUnits, prometheus.CounterValue, float64(l.DecodeError), name, "decode_error")
+		send(descUnits, prometheus.CounterValue, float64(l.NotDecoded), name, "not_decoded")
+	}
 	for _, r := range []struct {
 		side, result string
 		n            uint64
