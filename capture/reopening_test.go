@@ -130,13 +130,13 @@ func TestReopeningTellsTheNextTryAndObeysCancel(t *testing.T) {
 
 func TestBackOff(t *testing.T) {
 	for n := 1; n < 100; n++ {
-		limit := maxRetry
+		limit := DefaultRetryMax
 		if n < 6 {
 			limit = minRetry << n
 		}
 		longest := time.Duration(0)
 		for range 200 {
-			d := backOff(n)
+			d := backOff(n, DefaultRetryMax)
 			if d < minRetry || d > limit {
 				t.Fatalf("try %d waits %v, want %v to %v", n, d, minRetry, limit)
 			}
