@@ -11,13 +11,15 @@ import (
 
 // VersionInfo is what /api/version tells, and the page's last lines.
 type VersionInfo struct {
-	Version   string    `json:"version"`
-	Commit    string    `json:"commit"`
-	Go        string    `json:"go"`
-	OpenCV    string    `json:"opencv"`
-	Engine    string    `json:"engine"`
-	ForwardMs float64   `json:"forward_ms"` // of the network in the trial at the start; 0 if there was none
-	Model     ModelInfo `json:"model"`
+	Version      string             `json:"version"`
+	Commit       string             `json:"commit"`
+	Go           string             `json:"go"`
+	OpenCV       string             `json:"opencv"`
+	Engine       string             `json:"engine"`
+	ForwardMs    float64            `json:"forward_ms"`    // of the network in the trial at the start; 0 if there was none
+	TrialMs      map[string]float64 `json:"trial_ms"`      // of each engine in that trial, by name; null if there was none
+	EngineChoice string             `json:"engine_choice"` // for people: int8 or float, and why; empty for a float model
+	Model        ModelInfo          `json:"model"`
 }
 
 // ModelInfo is the short card of the model in use.
@@ -59,6 +61,8 @@ func (s *Server) routes() (http.Handler, error) {
 	get(mux, "/api/cameras", s.serveCameras)
 	get(mux, "/api/cameras/{name}", s.serveCamera)
 	get(mux, "/api/cameras/{name}/snapshot.jpg", s.serveSnapshot)
+	post(mux, "/api/cameras/{name}/retry", s.serveRetry)
+	post(mux, "/api/reload", s.serveReload)
 	get(mux, "/api/version", s.serveVersion)
 	get(mux, "/healthz", s.serveHealth)
 	get(mux, "/metrics", metrics.ServeHTTP)
@@ -81,14 +85,14 @@ func get(mux *http.ServeMux, path string, h http.HandlerFunc) {
 
 // camera finds the camera that the path names, or answers with the names there are.
 func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
-	name := r.PathValue("name")
-	if c := s.cameras[name]; c != nil {
+	name, set := r.PathValue("name"), s.cameras.Load()
+	if c := set.byName[name]; c != nil {
 		return c
 	}
 	known := "there are no cameras"
-	if len(s.cfg.Cameras) > 0 {
-		names := make([]string, len(s.cfg.Cameras))
-		for i, c := range s.cfg.Cameras {
+	if len(set.list) > 0 {
+		names := make([]string, len(set.list))
+		for i, c := range set.list {
 			names[i] = c.Name
 		}
 		known = "the cameras are: " + strings.Join(names, ", ")
@@ -98,10 +102,10 @@ func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
 }
 
 func (s *Server) serveCameras(w http.ResponseWriter, _ *http.Request) {
-	now := s.now()
-	out := camerasJSON{Time: stamp(now), Cameras: make([]cameraJSON, 0, len(s.cfg.Cameras))}
-	for i := range s.cfg.Cameras {
-		out.Cameras = append(out.Cameras, s.cfg.Cameras[i].read(now))
+	now, set := s.now(), s.cameras.Load()
+	out := camerasJSON{Time: stamp(now), Cameras: make([]cameraJSON, 0, len(set.list))}
+	for i := range set.list {
+		out.Cameras = append(out.Cameras, set.list[i].read(now))
 	}
 	writeJSON(w, http.StatusOK, out)
 }
@@ -118,8 +122,9 @@ func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 
 // serveHealth answers 200 as long as the process serves: a camera that is down is the camera's matter.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	h := healthJSON{Status: "ok", Uptime: round(s.now().Sub(s.started).Seconds(), 1), Cameras: len(s.cfg.Cameras)}
-	for _, c := range s.cfg.Cameras {
+	set := s.cameras.Load()
+	h := healthJSON{Status: "ok", Uptime: round(s.now().Sub(s.started).Seconds(), 1), Cameras: len(set.list)}
+	for _, c := range set.list {
 		if isLive(c.Stats()) {
 			h.Live++
 		}

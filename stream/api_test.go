@@ -31,6 +31,8 @@ var noon = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
 var testVersion = VersionInfo{
 	Version: "1.2.3", Commit: "0123abc", Go: "go1.24.0", OpenCV: "4.6.0", Engine: "xnnpack", ForwardMs: 2.5,
+	TrialMs:      map[string]float64{"opencv-dnn": 6.3, "xnnpack": 2.5, "xnnpack-int8": 2.6},
+	EngineChoice: "int8 2.6 ms against float 2.5: float chosen",
 	Model: ModelInfo{Name: "builtin", Builtin: true, Classes: 80, DefaultScore: 0.35,
 		Note: "AP50 25.3 against 31.1 of the official weights", Better: "yfv2d model fetch yolo-fastestv2"},
 }
@@ -245,7 +247,7 @@ func feed(t *testing.T, b *Broadcaster, size image.Point) {
 
 func TestSnapshot(t *testing.T) {
 	s := testServer(t)
-	feed(t, s.cameras["door"].Broadcaster, image.Pt(64, 48))
+	feed(t, s.cameras.Load().byName["door"].Broadcaster, image.Pt(64, 48))
 	for _, target := range []string{"", "?boxes=0", "?boxes=1"} {
 		t.Run("query "+target, func(t *testing.T) {
 			w := do(s.Handler(), "GET", "/api/cameras/door/snapshot.jpg"+target)
@@ -315,7 +317,7 @@ func FuzzPaths(f *testing.F) {
 		f.Add("POST", p)
 	}
 	s := testServer(f)
-	s.cfg.Cameras[0].Broadcaster = nil // no waiting for frames that do not come
+	s.cameras.Load().list[0].Broadcaster = nil // no waiting for frames that do not come
 	h := s.Handler()
 	f.Fuzz(func(t *testing.T, method, target string) {
 		r, err := http.NewRequest(method, "http://localhost:8080"+target, http.NoBody)

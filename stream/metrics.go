@@ -79,8 +79,9 @@ func (c cameraCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(descBuild, prometheus.GaugeValue, 1, v.Version, v.Commit, v.Go, v.OpenCV, v.Engine, v.Model.Name)
 	now := c.s.now()
-	for i := range c.s.cfg.Cameras {
-		cam := &c.s.cfg.Cameras[i]
+	set := c.s.cameras.Load()
+	for i := range set.list {
+		cam := &set.list[i]
 		st := cam.Stats()
 		cameraMetrics(cam.Name, st, send)
 		frameMetrics(cam.Name, st.Ledger, send)

@@ -70,7 +70,7 @@ func TestMetricsHoldTheWholeLedger(t *testing.T) {
 			sums[labels[1]] += v
 		}
 	}
-	l := s.cameras["door"].Stats().Ledger
+	l := s.cameras.Load().byName["door"].Stats().Ledger
 	frameMetrics("door", l, send)
 	for _, side := range []string{"preview", "detect"} {
 		if sums[side] != float64(l.Captured) {

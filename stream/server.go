@@ -8,16 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
-
-	"yfv2d/pipeline"
-	"yfv2d/tracker"
 )
 
 // Limits of the HTTP server. Nobody has a reason to be slower or to send more; a snapshot takes at most 2 s.
@@ -31,21 +28,9 @@ const (
 	maxBody       = 64 << 10               // bytes; a session description is about 5 kB
 )
 
-var cameraName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
-
-// Camera is what the server shows of one camera.
-type Camera struct {
-	Name        string   // [a-z0-9_-]{1,32}
-	Source      string   // where the pictures come from, for people; holds no secret
-	Classes     []string // the model's class names, by Detection.Class
-	Stats       func() pipeline.Stats
-	Tracks      func() *tracker.Snapshot // the newest; nil before the first detection
-	Broadcaster *Broadcaster             // may be nil: no live picture and no snapshot
-}
-
 // Config is what a Server is made from.
 type Config struct {
-	Cameras     []Camera // in the order they are shown
+	Cameras     []Camera // in the order they are shown, see SetCameras
 	Listen      []string // host:port; port 0 picks a free one
 	Hosts       []string // further names under which the server is called, e.g. behind a proxy
 	AllowOpen   bool     // allow addresses that other machines reach
@@ -53,12 +38,16 @@ type Config struct {
 	Version     VersionInfo
 	Log         zerolog.Logger
 	WHEP        *WHEP // may be nil: no live pictures. Run closes it at its end; closing it again does no harm
+
+	// Reload reads the configuration again and says what it did; nil: there is nothing to reload. An error changes
+	// nothing and is shown as it is. Called from any goroutine.
+	Reload func(context.Context) (Reloaded, error)
 }
 
 // Server serves the page, the JSON API, WHEP and the metrics.
 type Server struct {
 	cfg     Config
-	cameras map[string]*Camera // fixed after New
+	cameras atomic.Pointer[cameraSet]
 	handler http.Handler
 	ready   chan struct{}
 	now     func() time.Time // the clock; tests set it before the first request
@@ -78,16 +67,9 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, cameras: map[string]*Camera{}, ready: make(chan struct{}), now: time.Now, started: time.Now()}
-	for i := range cfg.Cameras {
-		c := &cfg.Cameras[i]
-		if !cameraName.MatchString(c.Name) {
-			return nil, fmt.Errorf("camera name %s: use 1 to 32 of a-z, 0-9, _ and -", quote(c.Name))
-		}
-		if s.cameras[c.Name] != nil {
-			return nil, fmt.Errorf("camera name %q is used twice", c.Name)
-		}
-		s.cameras[c.Name] = c
+	s := &Server{cfg: cfg, ready: make(chan struct{}), now: time.Now, started: time.Now()}
+	if err := s.SetCameras(cfg.Cameras); err != nil {
+		return nil, err
 	}
 	g, err := newGuard(cfg.Listen, cfg.Hosts, cfg.CORSOrigins, cfg.Log)
 	if err != nil {

@@ -171,7 +171,7 @@ func TestStopWhileASnapshotIsWaitedFor(t *testing.T) {
 		_ = resp.Body.Close()
 		answer <- resp.StatusCode
 	}()
-	for s.cameras["door"].Broadcaster.Wants() == 0 { // the hang guard of the test binary ends this
+	for s.cameras.Load().byName["door"].Broadcaster.Wants() == 0 { // the hang guard of the test binary ends this
 		time.Sleep(time.Millisecond)
 	}
 	if err := stop(); err != nil {

@@ -25,6 +25,8 @@ class Card {
     this.find('h2').textContent = name;
     const base = `api/cameras/${name}`;
     this.find('.snapshot').href = `${base}/snapshot.jpg`;
+    this.retryAt = `${base}/retry`;
+    this.find('.retry').addEventListener('click', () => this.retry());
     this.find('.full').addEventListener('click', () => this.full());
     this.screen.addEventListener('dblclick', () => this.full());
     this.find('video').setAttribute('aria-label', `Live picture of ${name}`);
@@ -33,6 +35,14 @@ class Card {
 
   find(selector) {
     return this.root.querySelector(selector);
+  }
+
+  // retry has the server try a camera that is down now, and looks soon what came of it.
+  async retry() {
+    const button = this.find('.retry');
+    button.disabled = true;
+    await fetch(this.retryAt, { method: 'POST', signal: AbortSignal.timeout(pollLimit) }).catch(() => {});
+    setTimeout(() => { button.disabled = false; poll(); }, 500);
   }
 
   full() {
@@ -61,6 +71,7 @@ class Card {
     const c = this.camera;
     if (!c) return;
     const down = c.state === 'retrying' || c.state === 'failed';
+    this.find('.retry').hidden = c.state !== 'retrying';
     const playing = c.state === 'live' && this.player.state === 'playing';
     this.root.classList.toggle('down', down);
     this.root.classList.toggle('ended', c.state === 'ended');
@@ -77,6 +88,8 @@ class Card {
     switch (c.state) {
       case 'connecting':
         return ['Starting', 'Waiting for the camera', c.reason];
+      case 'stalled':
+        return ['Stalled', 'No picture from the camera', sentences(c.reason)];
       case 'retrying':
         return ['Down', 'Camera is down', sentences(c.reason, tryText(this.nextTry))];
       case 'ended':
@@ -221,7 +234,7 @@ function show(reading) {
     card.root.remove();
     cards.delete(name);
   }
-  for (const camera of reading.cameras) {
+  reading.cameras.forEach((camera, i) => {
     let card = cards.get(camera.name);
     if (!card) {
       card = new Card(camera.name);
@@ -232,7 +245,8 @@ function show(reading) {
     } else {
       card.update(camera, serverTime);
     }
-  }
+    card.root.style.order = i; // by style: a video that is moved in the document stops
+  });
   main.classList.toggle('single', names.length === 1);
   main.setAttribute('aria-busy', 'false');
   $('empty').hidden = names.length > 0;
@@ -256,7 +270,8 @@ async function readVersion() {
   version = seen;
   versionKnown = true;
   const model = v.model;
-  set($('versions'), [`yfv2d ${v.version}`, `model ${model.name}`, `engine ${v.engine}${v.forward_ms ? ` (${v.forward_ms.toFixed(1)} ms)` : ''}`].join(' · '));
+  const trial = v.engine_choice || (v.forward_ms ? `${v.forward_ms.toFixed(1)} ms` : '');
+  set($('versions'), [`yfv2d ${v.version}`, `model ${model.name}`, `engine ${v.engine}${trial && ` (${trial})`}`].join(' · '));
   $('versions').title = `commit ${v.commit}, ${v.go}, OpenCV ${v.opencv}`;
   $('demo').hidden = !model.builtin;
   set($('demo-note'), model.note);
