@@ -46,6 +46,18 @@ var bad = []struct{ name, text, want string }{
 	{"wrong case", "[Detect]\nfps = 1\n" + cam, `1: Detect: unknown table, did you mean "detect"?`},
 	{"hyphen for underscore", "[server]\nallow-open = true\n" + cam, `2: server.allow-open: unknown key, did you mean "server.allow_open"?`},
 
+	{"an angle that is none", cam + "rotate = 45\n", `4: camera.rotate: 45 is not one of its values (allowed: 0, 90, 180 or 270)`},
+	{"a fraction for an angle", cam + "rotate = 90.5\n", `4: camera.rotate: want a whole number and not the number 90.5 (allowed: 0, 90, 180 or 270)`},
+	{"a crop of three numbers", cam + "crop = [0, 0, 1]\n", `4: camera.crop: has 3 numbers (allowed: [x, y, width, height] as parts of the whole from 0 to 1; [] is all of it)`},
+	{"a crop in pixels", cam + "crop = [0, 0, 640, 480]\n", `4: camera.crop: 640 is out of range (allowed: 0 to 1)`},
+	{"a crop beyond the picture", cam + "crop = [0.5, 0, 0.6, 1]\n", `4: camera.crop: reaches beyond the picture, or is empty (allowed: [x, y, width, height] as parts of the whole from 0 to 1; [] is all of it)`},
+	{"an empty crop", cam + "crop = [0.5, 0, 0, 1]\n", `4: camera.crop: reaches beyond the picture, or is empty (allowed: [x, y, width, height] as parts of the whole from 0 to 1; [] is all of it)`},
+	{"a crop of texts", cam + "crop = [\"0\", 0, 1, 1]\n", `4: camera.crop: want a number and not the text "0" (allowed: [x, y, width, height] as parts of the whole from 0 to 1; [] is all of it)`},
+	{"a mask that is one polygon", cam + "mask = [[0, 0], [1, 0], [1, 1]]\n", `4: camera.mask: a polygon has three points or more, all of them together at most 1000 (allowed: lists of three or more [x, y] from 0 to 1, as in [[[0, 0], [0.3, 0], [0, 0.5]]])`},
+	{"a point of one number", cam + "mask = [[[0], [1, 0], [1, 1]]]\n", `4: camera.mask: a point is [x, y] (allowed: lists of three or more [x, y] from 0 to 1, as in [[[0, 0], [0.3, 0], [0, 0.5]]])`},
+	{"a point in pixels", cam + "mask = [[[0, 0], [100, 0], [1, 1]]]\n", `4: camera.mask: 100 is out of range (allowed: 0 to 1)`},
+	{"a faulty second stream", cam + "detect_source = \"cam:1\"\n", `4: camera.detect_source: source "cam:1": unknown kind`},
+
 	{"text for a number", "[detect]\nfps = \"10\"\n" + cam, `2: detect.fps: want a number and not the text "10" (allowed: 0.1 to 60)`},
 	{"number for a text", "[log]\nlevel = 3\n" + cam, `2: log.level: want a text in quotes and not the number 3 (allowed: trace, debug, info, warn, error)`},
 	{"text for a boolean", "[server]\nallow_open = \"yes\"\n" + cam, `2: server.allow_open: want true or false and not the text "yes"`},

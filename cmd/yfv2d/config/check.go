@@ -130,7 +130,11 @@ func (l *loader) value(path string, k *key, v any, cam *Camera) {
 		}
 		l.wrongType(path, k, "true or false", v)
 	case *int:
-		if n, ok := v.(int64); ok && l.inRange(path, k, float64(n)) {
+		if n, ok := v.(int64); ok && len(k.whole) > 0 {
+			if *to = int(n); !slices.Contains(k.whole, *to) {
+				l.fault(path, fmt.Sprintf("%d is not one of its values", n), Fault{Allowed: k.allowed()})
+			}
+		} else if ok && l.inRange(path, k, float64(n)) {
 			*to = int(n)
 		} else if !ok {
 			l.wrongType(path, k, "a whole number", v)
@@ -147,6 +151,10 @@ func (l *loader) value(path string, k *key, v any, cam *Camera) {
 		*to = l.list(path, k, v)
 	case *map[string]float64:
 		*to = l.numbers(path, k, v)
+	case *Crop:
+		*to = l.crop(path, k, v)
+	case *Masks:
+		*to = l.masks(path, k, v)
 	}
 }
 

@@ -21,6 +21,7 @@ type Config struct {
 	Detect  Detect
 	Tracker Tracker
 	Preview Preview
+	Capture Capture
 	Cameras []Camera
 
 	Path string // of the file
@@ -67,15 +68,34 @@ type Preview struct {
 	Encoder     string
 }
 
+// Capture is how cameras are read.
+type Capture struct {
+	RetryMax time.Duration // the longest wait before a camera that is down is tried again
+}
+
+// Crop is x, y, width and height as parts of the whole, 0 to 1; all zero: the whole.
+type Crop [4]float64
+
+// Masks are polygons of points (x, y), parts of the picture as shown, 0 to 1.
+type Masks [][][2]float64
+
 // Camera is one [[camera]] of the file.
 type Camera struct {
-	Name       string
-	Source     string // as written: may hold a password
-	Enabled    bool
-	Loop       bool
-	Speed      string  // realtime, max
-	DetectFPS  float64 // 0: Detect.FPS
-	PreviewFPS float64 // 0: Preview.FPS
+	Name         string
+	Source       string // as written: may hold a password
+	DetectSource string // a smaller stream of the same camera for detection, "" if there is none
+	Transport    string // tcp, udp, auto
+	TLSVerify    bool
+	PollFPS      float64
+	Rotate       int    // degrees clockwise: 0, 90, 180, 270
+	Flip         string // none, horizontal, vertical, both
+	Crop         Crop
+	Mask         Masks
+	Enabled      bool
+	Loop         bool
+	Speed        string  // realtime, max
+	DetectFPS    float64 // 0: Detect.FPS
+	PreviewFPS   float64 // 0: Preview.FPS
 
 	Line int // of its [[camera]] in the file
 }
@@ -89,11 +109,14 @@ func Default() Config {
 		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
 		Tracker: Tracker{Config: tracker.DefaultConfig(), LowScore: 0.1},
 		Preview: Preview{BitrateKbps: 1500, Encoder: "openh264"},
+		Capture: Capture{RetryMax: 30 * time.Second},
 	}
 }
 
 // defaultCamera is a [[camera]] that says nothing.
-func defaultCamera() Camera { return Camera{Enabled: true, Speed: "realtime"} }
+func defaultCamera() Camera {
+	return Camera{Transport: "tcp", TLSVerify: true, PollFPS: 1, Flip: "none", Enabled: true, Speed: "realtime"}
+}
 
 // InputSize is the network's input in pixels, zero for auto.
 func (d Detect) InputSize() image.Point {

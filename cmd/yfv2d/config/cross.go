@@ -144,14 +144,24 @@ func (l *loader) camera(at string, cam *Camera) {
 	if notEmpty(cam.Source) != "" {
 		return
 	}
-	if check := l.hooks.CheckSource; check != nil {
-		if err := check(cam.Source); err != nil {
-			clean := strings.ReplaceAll(err.Error(), cam.Source, Redact(cam.Source))
-			l.fault(at+".source", firstLine(errors.New(clean)), Fault{})
-			return
-		}
+	if !l.source(at+".source", cam.Source) || cam.DetectSource != "" && !l.source(at+".detect_source", cam.DetectSource) {
+		return
 	}
 	if scheme := otherScheme.FindString(cam.Source); cam.Loop && scheme != "" && !isFile(cam.Source) {
 		l.fault(at+".loop", fmt.Sprintf("a %s source has no end to start again from", scheme), Fault{Allowed: "true with file: sources only"})
 	}
+}
+
+// source checks a source's form and says whether it is right.
+func (l *loader) source(at, source string) bool {
+	check := l.hooks.CheckSource
+	if check == nil {
+		return true
+	}
+	if err := check(source); err != nil {
+		clean := strings.ReplaceAll(err.Error(), source, Redact(source))
+		l.fault(at, firstLine(errors.New(clean)), Fault{})
+		return false
+	}
+	return true
 }

@@ -17,7 +17,11 @@ var update = flag.Bool("update", false, "write config.toml anew from the table o
 const shipped = "../../../config.toml"
 
 // demo is the camera of the shipped file.
-var demo = Camera{Name: "demo", Source: "file:testdata/videos/demo-640x480.mp4", Enabled: true, Loop: true, Speed: "realtime"}
+var demo = func() Camera {
+	c := defaultCamera()
+	c.Name, c.Source, c.Loop = "demo", "file:testdata/videos/demo-640x480.mp4", true
+	return c
+}()
 
 const fileHead = `# Configuration of yfv2d: every key, its default, and what it may be. A key that is left out has its default.
 #   yfv2d check -c config.toml   says everything that is wrong with this file
@@ -30,6 +34,7 @@ var tableHeads = map[string]string{
 	"detect":  "# Looking for objects.",
 	"tracker": "# Telling which object is which over time. The defaults suit 2 to 30 detections a second.",
 	"preview": "# The live picture. Nothing is encoded while nobody watches.",
+	"capture": "# Reading the cameras.",
 	"camera":  "# One [[camera]] for each camera.",
 }
 
@@ -82,6 +87,8 @@ func literal(v any) string {
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case *map[string]float64:
 		return "{}"
+	case *Crop, *Masks:
+		return "[]"
 	}
 	panic(fmt.Sprintf("no literal for %T", v))
 }

@@ -9,13 +9,14 @@ import (
 )
 
 // key is a row of the table of everything that the file may say. The type of what at returns decides the type of the
-// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64.
+// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64, *Crop, *Masks.
 type key struct {
 	path     string // "detect.fps"; "camera.name" stands once in each [[camera]]
 	at       func(*Config, *Camera) any
 	min, max float64             // of numbers, both included
 	zero     bool                // 0 is allowed too
 	oneOf    []string            // allowed texts
+	whole    []int               // allowed whole numbers
 	want     string              // what check wants, for a person
 	check    func(string) string // of a text or of each text in a list: what is wrong, "" if nothing
 	single   bool                // a list may be given as one text
@@ -104,10 +105,30 @@ var keys = []key{
 	{path: "preview.encoder", at: func(c *Config, _ *Camera) any { return &c.Preview.Encoder }, oneOf: []string{"openh264"},
 		doc: "what encodes the live picture"},
 
+	{path: "capture.retry_max", at: func(c *Config, _ *Camera) any { return &c.Capture.RetryMax }, min: 1, max: 600,
+		doc: "a camera that is down is tried again after half a second at first, later after so many seconds at most"},
+
 	{path: "camera.name", at: func(_ *Config, cam *Camera) any { return &cam.Name }, required: true,
 		want: "1 to 32 of a-z, 0-9, _ and -", check: checkName, doc: "its name in page, API and log"},
 	{path: "camera.source", at: func(_ *Config, cam *Camera) any { return &cam.Source }, required: true, check: notEmpty,
-		doc: `"file:PATH" (a video, a picture, a folder or a glob; relative to this file) or "test:?size=640x480&fps=30" (a test pattern)`},
+		doc: "where its pictures come from: rtsp://..., v4l2:/dev/video0, libcamera:, http://..., exec:CMD, file:PATH (relative to this file), test: ; see README, Cameras"},
+	{path: "camera.detect_source", at: func(_ *Config, cam *Camera) any { return &cam.DetectSource },
+		doc: "a second, smaller stream of the same camera to look for objects in, while source is for viewing; empty: source is for both"},
+	{path: "camera.transport", at: func(_ *Config, cam *Camera) any { return &cam.Transport }, oneOf: []string{"tcp", "udp", "auto"},
+		doc: "how rtsp sources send; auto is udp if it gets through, else tcp"},
+	{path: "camera.tls_verify", at: func(_ *Config, cam *Camera) any { return &cam.TLSVerify },
+		doc: "false takes any certificate of an rtsps or https source, such as one the camera made itself: then nobody checks who answers"},
+	{path: "camera.poll_fps", at: func(_ *Config, cam *Camera) any { return &cam.PollFPS }, min: 0.01, max: 30,
+		doc: "pictures a second asked from an http source that gives single JPEG pictures"},
+	{path: "camera.rotate", at: func(_ *Config, cam *Camera) any { return &cam.Rotate },
+		want: "0, 90, 180 or 270", whole: []int{0, 90, 180, 270}, doc: "degrees by which the picture is turned clockwise"},
+	{path: "camera.flip", at: func(_ *Config, cam *Camera) any { return &cam.Flip }, oneOf: []string{"none", "horizontal", "vertical", "both"},
+		doc: "mirrors the picture, after rotate"},
+	{path: "camera.crop", at: func(_ *Config, cam *Camera) any { return &cam.Crop },
+		want: "[x, y, width, height] as parts of the whole from 0 to 1; [] is all of it", doc: "the part of the camera's picture that is used, before rotate and flip"},
+	{path: "camera.mask", at: func(_ *Config, cam *Camera) any { return &cam.Mask },
+		want: "lists of three or more [x, y] from 0 to 1, as in [[[0, 0], [0.3, 0], [0, 0.5]]]",
+		doc:  "privacy: polygons of the picture as shown that are painted black before anything else sees them"},
 	{path: "camera.enabled", at: func(_ *Config, cam *Camera) any { return &cam.Enabled }, doc: "false leaves the camera out"},
 	{path: "camera.loop", at: func(_ *Config, cam *Camera) any { return &cam.Loop },
 		doc: "start a file: source again when it ends"},

@@ -182,3 +182,21 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestShapes(t *testing.T) {
+	text := cam + "rotate = 270\nflip = \"both\"\ncrop = [0.25, 0, 0.5, 1]\nmask = [[[0, 0], [0.5, 0], [0, 1]], [[1, 1], [0.9, 1], [1, 0.9], [0.95, 0.8]]]\n"
+	c, err := parse("c.toml", text, testHooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := c.Cameras[0]
+	if got.Rotate != 270 || got.Flip != "both" || got.Crop != (Crop{0.25, 0, 0.5, 1}) {
+		t.Errorf("%+v", got)
+	}
+	if len(got.Mask) != 2 || len(got.Mask[1]) != 4 || got.Mask[1][3] != [2]float64{0.95, 0.8} {
+		t.Errorf("masks %v", got.Mask)
+	}
+	if c, err = parse("c.toml", cam+"crop = []\nmask = []\n", testHooks); err != nil || c.Cameras[0].Crop != (Crop{}) || c.Cameras[0].Mask != nil {
+		t.Errorf("empty shapes: %v, %+v", err, c)
+	}
+}
