@@ -2,33 +2,26 @@
 
 #include <libyuv.h>
 
-static int scale_plane(const uint8_t *s, int stride, int sw, int sh, uint8_t *d, int dw, int dh) {
-	ScalePlane(s, stride, sw, sh, d, dw, dw, dh, kFilterBox);
-	return 0;
-}
-
-static int deep(const yfv_planar *p, uint8_t *d, uint8_t *u, uint8_t *v, int w, int h) {
-	const uint16_t *sy = (const uint16_t *)p->y, *su = (const uint16_t *)p->u, *sv = (const uint16_t *)p->v;
-	int ys = p->ys / 2, us = p->us / 2, vs = p->vs / 2;
-	if (p->cw == w / 2 && p->ch == h / 2) return I010ToI420(sy, ys, su, us, sv, vs, d, w, u, w / 2, v, w / 2, w, h);
-	if (p->cw == w / 2 && p->ch == h) return I210ToI420(sy, ys, su, us, sv, vs, d, w, u, w / 2, v, w / 2, w, h);
-	if (p->cw == w && p->ch == h) return I410ToI420(sy, ys, su, us, sv, vs, d, w, u, w / 2, v, w / 2, w, h);
+static int deep(const uint16_t *y, const uint16_t *u, const uint16_t *v, int ys, int cs, int cw, int ch, uint8_t *d, uint8_t *du,
+                uint8_t *dv, int w, int h) {
+	if (cw == w / 2 && ch == h / 2) return I010ToI420(y, ys, u, cs, v, cs, d, w, du, w / 2, dv, w / 2, w, h);
+	if (cw == w / 2 && ch == h) return I210ToI420(y, ys, u, cs, v, cs, d, w, du, w / 2, dv, w / 2, w, h);
+	if (cw == w && ch == h) return I410ToI420(y, ys, u, cs, v, cs, d, w, du, w / 2, dv, w / 2, w, h);
 	return -1;
 }
 
-static int shallow(const yfv_planar *p, uint8_t *d, uint8_t *u, uint8_t *v, int w, int h) {
-	int cw = w / 2, ch = h / 2;
-	if (p->interleaved) return NV12ToI420(p->y, p->ys, p->u, p->us, d, w, u, cw, v, cw, w, h);
-	if (p->u == NULL) return I400ToI420(p->y, p->ys, d, w, u, cw, v, cw, w, h);
-	if (p->cw == cw && p->ch == ch) return I420Copy(p->y, p->ys, p->u, p->us, p->v, p->vs, d, w, u, cw, v, cw, w, h);
-	CopyPlane(p->y, p->ys, d, w, w, h);
-	scale_plane(p->u, p->us, p->cw, p->ch, u, cw, ch);
-	return scale_plane(p->v, p->vs, p->cw, p->ch, v, cw, ch);
-}
-
-int yfv_from_planar(const yfv_planar *p, uint8_t *d, int w, int h) {
-	uint8_t *u = d + (size_t)w * h, *v = u + (size_t)w * h / 4;
-	return p->depth > 8 ? deep(p, d, u, v, w, h) : shallow(p, d, u, v, w, h);
+int yfv_from_planar(const uint8_t *y, const uint8_t *u, const uint8_t *v, int ys, int cs, int cw, int ch, int depth, uint8_t *d, int w,
+                    int h) {
+	uint8_t *du = d + (size_t)w * h, *dv = du + (size_t)w * h / 4;
+	if (depth > 8)
+		return deep((const uint16_t *)y, (const uint16_t *)u, (const uint16_t *)v, ys / 2, cs / 2, cw, ch, d, du, dv, w, h);
+	if (u == NULL) return I400ToI420(y, ys, d, w, du, w / 2, dv, w / 2, w, h);
+	if (v == NULL) return NV12ToI420(y, ys, u, cs, d, w, du, w / 2, dv, w / 2, w, h);
+	if (cw == w / 2 && ch == h / 2) return I420Copy(y, ys, u, cs, v, cs, d, w, du, w / 2, dv, w / 2, w, h);
+	CopyPlane(y, ys, d, w, w, h);
+	ScalePlane(u, cs, cw, ch, du, w / 2, w / 2, h / 2, kFilterBox);
+	ScalePlane(v, cs, cw, ch, dv, w / 2, w / 2, h / 2, kFilterBox);
+	return 0;
 }
 
 int yfv_from_yuy2(const uint8_t *s, int stride, uint8_t *d, int w, int h) {
@@ -49,7 +42,8 @@ static void luma_rows(uint8_t *y, int w, const int16_t *shift, int full) {
 	}
 }
 
-void yfv_to_601(uint8_t *d, int w, int h, int full, const int32_t *m, int16_t *shift) {
+void yfv_to_601(uint8_t *d, int w, int h, int full, const int32_t *m) {
+	int16_t shift[16384]; // maxSide
 	uint8_t *u = d + (size_t)w * h, *v = u + (size_t)w * h / 4;
 	for (int row = 0; row < h / 2; row++) {
 		for (int x = 0; x < w / 2; x++) {

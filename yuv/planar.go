@@ -2,7 +2,6 @@ package yuv
 
 /*
 #cgo CFLAGS: -O3
-#include <stdlib.h>
 #include "planar.h"
 */
 import "C"
@@ -10,6 +9,7 @@ import "C"
 import (
 	"fmt"
 	"image"
+	"math"
 	"unsafe"
 )
 
@@ -83,13 +83,72 @@ func FromPlanar(dst []byte, p *Planar) error {
 		return err
 	}
 	cw, ch := p.chroma()
-	c := C.yfv_planar{y: ptr(p.Y), u: ptr(p.U), v: ptr(p.V), ys: C.int(p.StrideY), us: C.int(p.StrideC), vs: C.int(p.StrideC),
-		cw: C.int(cw), ch: C.int(ch), depth: C.int(p.Depth)}
-	if p.U != nil && p.V == nil {
-		c.interleaved = 1
-	}
-	if code := fromPlanar(&c, dst, p.Size); code != 0 {
+	code := C.yfv_from_planar(ptr(p.Y), ptr(p.U), ptr(p.V), C.int(p.StrideY), C.int(p.StrideC), C.int(cw), C.int(ch), C.int(p.Depth),
+		ptr(dst), C.int(p.Size.X), C.int(p.Size.Y))
+	if code != 0 {
 		return fmt.Errorf("planes to I420: libyuv refused %dx%d pixels (%d)", p.Size.X, p.Size.Y, code)
 	}
 	return ToBT601(dst, p.Size, p.Full, p.Matrix)
 }
+
+// FromNV12 converts Y and interleaved UV planes, rows stride bytes apart in both, to I420.
+func FromNV12(dst, y, uv []byte, stride int, size image.Point) error {
+	return FromPlanar(dst, &Planar{Size: size, Y: y, U: uv, StrideY: stride, StrideC: stride, ShiftX: 1, ShiftY: 1, Depth: 8})
+}
+
+// FromYUYV converts pixels of Y, U, Y, V (rows stride bytes apart) to I420.
+func FromYUYV(dst, yuyv []byte, stride int, size image.Point) error {
+	if err := check("YUYV to I420", size, len(dst)); err != nil {
+		return err
+	}
+	if err := checkPlane("YUYV", yuyv, stride, size.X*2, size.Y); err != nil {
+		return err
+	}
+	if code := C.yfv_from_yuy2(ptr(yuyv), C.int(stride), ptr(dst), C.int(size.X), C.int(size.Y)); code != 0 {
+		return fmt.Errorf("YUYV to I420: libyuv refused %dx%d pixels (%d)", size.X, size.Y, code)
+	}
+	return nil
+}
+
+// ToBT601 converts an I420 picture of another range or matrix to BT.601 limited range in place; with neither it does nothing.
+func ToBT601(pix []byte, size image.Point, full bool, from Matrix) error {
+	if err := check("to BT.601", size, len(pix)); err != nil {
+		return err
+	}
+	if !full && (from == BT601 || from == bt601) {
+		return nil
+	}
+	m := coefficients(from, full)
+	var k C.int
+	if full {
+		k = 1
+	}
+	C.yfv_to_601(ptr(pix), C.int(size.X), C.int(size.Y), k, &m[0])
+	return nil
+}
+
+// coefficients are what yfv_to_601 takes. Luma and chroma of limited range span 219 and 224 steps, of full range 255.
+func coefficients(from Matrix, full bool) (m [6]C.int32_t) {
+	if from == BT601 {
+		from = bt601
+	}
+	kg := 1 - from.Kr - from.Kb
+	// Red, green and blue of one Cb or Cr (each -0.5 to 0.5), without luma.
+	cb := [3]float64{0, -2 * from.Kb * (1 - from.Kb) / kg, 2 * (1 - from.Kb)}
+	cr := [3]float64{2 * (1 - from.Kr), -2 * from.Kr * (1 - from.Kr) / kg, 0}
+	chroma, luma := 1.0, 219.0/224
+	if full {
+		chroma, luma = 224.0/255, 219.0/255
+	}
+	for i, rgb := range [2][3]float64{cb, cr} {
+		y := bt601.Kr*rgb[0] + (1-bt601.Kr-bt601.Kb)*rgb[1] + bt601.Kb*rgb[2]
+		m[i] = fixed(luma * y)
+		m[2+i] = fixed(chroma * (rgb[2] - y) / (2 * (1 - bt601.Kb)))
+		m[4+i] = fixed(chroma * (rgb[0] - y) / (2 * (1 - bt601.Kr)))
+	}
+	return m
+}
+
+func fixed(v float64) C.int32_t { return C.int32_t(math.Round(v * (1 << 14))) }
+
+func ptr(b []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(b)) }
