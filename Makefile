@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 # What apt provides, by who needs it. scripts/install.sh skips what is there and knows what differs between releases.
-APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev \
+APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev libavcodec-dev libavutil-dev \
 	libxnnpack-dev libpthreadpool-dev
 APT_TEST  := chromium
 APT_DEMO  := ffmpeg
