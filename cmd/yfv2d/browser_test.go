@@ -33,7 +33,9 @@ type served struct {
 // serve runs the real daemon over a configuration.
 func serve(t *testing.T, listen, cameras string) *served {
 	t.Helper()
-	d, err := newDaemon(testConfig(t, listen, cameras), zerolog.Nop())
+	cfg := testConfig(t, listen, cameras)
+	read := func() (*config.Config, error) { return loadConfig(cfg.Path, configHooks()) }
+	d, err := newDaemon(cfg, read, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func demo(t *testing.T) string {
 }
 
 func (s *served) camera(name string) *camera {
-	for _, c := range s.d.cameras {
+	for _, c := range s.d.fleet.list() {
 		if c.name == name {
 			return c
 		}
@@ -327,11 +329,11 @@ func patternDaemon(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cam, err := newCamera(cfg, &cfg.Cameras[0], d.model, d.workers, d.log)
+	cam, err := newCamera(settingsOf(cfg, &cfg.Cameras[0], d.model), d.model, d.workers, d.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.cameras = append(d.cameras, cam)
+	d.fleet.cameras = append(d.fleet.cameras, cam)
 	if err := d.openServer(); err != nil {
 		t.Fatal(err)
 	}

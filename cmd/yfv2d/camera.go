@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"sync"
 	"time"
 
@@ -22,72 +23,128 @@ import (
 // pipelineRetry is the pause before a pipeline whose own stage failed is run again. Sources have their own retries.
 const pipelineRetry = 30 * time.Second
 
+// cameraSettings is all that a camera is made from; two that are deeply equal make the same camera.
+type cameraSettings struct {
+	config.Camera         // without its line
+	dir           string  // relative sources start here
+	detectFPS     float64 // detections a second
+	previewFPS    float64 // 0: the camera's
+	bitrate       int     // of the live picture, bit/s
+	retryMax      time.Duration
+	input         image.Point // zero: the one that fits
+	resize        string
+	tracker       tracker.Config
+	scores        []float32 // by class
+}
+
+// settingsOf gathers what the configuration says about one of its cameras.
+func settingsOf(cfg *config.Config, c *config.Camera, m *model.Model) cameraSettings {
+	scores := thresholds(cfg.Detect, m).ByClass(m.Head.Classes)
+	s := cameraSettings{
+		Camera: *c, dir: cfg.Dir,
+		detectFPS: cfg.DetectFPS(c), previewFPS: cfg.PreviewFPS(c), bitrate: cfg.Preview.BitrateKbps * 1000,
+		retryMax: cfg.Capture.RetryMax, input: cfg.Detect.InputSize(), resize: cfg.Detect.Resize,
+		tracker: cfg.TrackerFor(c, m.Classes, scores), scores: scores,
+	}
+	s.Line = 0
+	return s
+}
+
 // camera is one configured camera: its source, its pipeline and its live picture.
 type camera struct {
-	name    string
-	source  *capture.Reopening
-	spec    string // without secrets
-	classes []string
-	preview *stream.Broadcaster
-	pipe    *pipeline.Pipeline
-	log     zerolog.Logger
+	name     string
+	settings cameraSettings
+	source   *capture.Reopening
+	spec     string // without secrets
+	classes  []string
+	preview  *stream.Broadcaster
+	pipe     *pipeline.Pipeline
+	log      zerolog.Logger
+	stop     context.CancelFunc // ends run; nil before start
+	done     chan struct{}      // closed when run has ended
 
 	mu     sync.Mutex
 	broken pipeline.SourceStatus // guarded by mu; set while a failed pipeline waits to be run again
 }
 
 // newCamera makes a camera at rest. On error nothing is left open.
-func newCamera(cfg *config.Config, c *config.Camera, m *model.Model, workers *infer.Workers, log zerolog.Logger) (*camera, error) {
+func newCamera(s cameraSettings, m *model.Model, workers *infer.Workers, log zerolog.Logger) (*camera, error) {
 	cam := &camera{
-		name: c.Name, spec: capture.Redact(c.Source), classes: m.Classes,
-		log: log.With().Str("camera", c.Name).Logger(),
+		name: s.Name, settings: s, spec: capture.Redact(s.Source), classes: m.Classes,
+		log: log.With().Str("camera", s.Name).Logger(),
 	}
-	if err := cam.open(cfg, c, m, workers); err != nil {
-		return nil, errors.Join(err, cam.close())
+	if err := cam.open(m, workers); err != nil {
+		return nil, errors.Join(fmt.Errorf("camera %q: %w", s.Name, err), cam.close())
 	}
 	return cam, nil
 }
 
-func (cam *camera) open(cfg *config.Config, c *config.Camera, m *model.Model, workers *infer.Workers) (err error) {
-	speed, err := capture.ParseSpeed(c.Speed)
+func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
+	s := cam.settings
+	resize, err := infer.ParseResize(s.resize)
 	if err != nil {
 		return err
 	}
-	resize, err := infer.ParseResize(cfg.Detect.Resize)
-	if err != nil {
+	if cam.source, err = cam.reopening(s.Source); err != nil {
 		return err
 	}
-	opt := capture.Options{Loop: c.Loop, Speed: speed, Dir: cfg.Dir, Log: cam.log}
-	cam.source = capture.NewReopening(func(ctx context.Context) (pipeline.Source, error) {
-		return capture.Open(ctx, c.Source, opt)
-	}, capture.ReopeningOptions{Log: cam.log})
 	overlay, err := pipeline.NewOverlay(m.Classes)
 	if err != nil {
 		return err
 	}
 	cam.preview = stream.NewBroadcaster(stream.BroadcasterConfig{
-		Name:       c.Name,
-		FPS:        cfg.PreviewFPS(c),
-		Bitrate:    cfg.Preview.BitrateKbps * 1000,
+		Name:       s.Name,
+		FPS:        s.previewFPS,
+		Bitrate:    s.bitrate,
 		NewEncoder: openh264.New, // config allows no other name in preview.encoder
 		Draw:       overlay.Draw,
 		Log:        cam.log,
 	})
-	scores := thresholds(cfg.Detect, m).ByClass(m.Head.Classes)
 	cam.pipe, err = pipeline.New(pipeline.Config{
-		Name:       c.Name,
+		Name:       s.Name,
 		Source:     cam.source,
 		Detector:   workers,
-		Tracker:    tracker.New(cfg.TrackerFor(c, m.Classes, scores)),
-		Scores:     scores,
+		Tracker:    tracker.New(s.tracker),
+		Scores:     s.scores,
 		Sink:       cam.preview,
-		DetectFPS:  cfg.DetectFPS(c),
-		PreviewFPS: cfg.PreviewFPS(c),
-		Input:      cfg.Detect.InputSize(),
+		DetectFPS:  s.detectFPS,
+		PreviewFPS: s.previewFPS,
+		Input:      s.input,
 		Resize:     resize,
 		Log:        cam.log,
 	})
 	return err
+}
+
+// reopening is a source of this camera that comes back by itself.
+func (cam *camera) reopening(spec string) (*capture.Reopening, error) {
+	s := cam.settings
+	speed, err := capture.ParseSpeed(s.Speed)
+	if err != nil {
+		return nil, err
+	}
+	opt := capture.Options{Loop: s.Loop, Speed: speed, Dir: s.dir, Log: cam.log}
+	open := func(ctx context.Context) (pipeline.Source, error) { return capture.Open(ctx, spec, opt) }
+	return capture.NewReopening(open, capture.ReopeningOptions{Log: cam.log, RetryMax: s.retryMax}), nil
+}
+
+// start runs the camera until halt, or until ctx ends.
+func (cam *camera) start(ctx context.Context) {
+	ctx, cam.stop = context.WithCancel(ctx)
+	cam.done = make(chan struct{})
+	go func() {
+		defer close(cam.done)
+		cam.run(ctx)
+	}()
+}
+
+// halt ends a camera that was started and joins it.
+func (cam *camera) halt() {
+	if cam.stop == nil {
+		return
+	}
+	cam.stop()
+	<-cam.done
 }
 
 // run runs the pipeline until ctx ends or the source has come to its end. A stage that fails takes only this camera
@@ -131,7 +188,7 @@ func (cam *camera) stats() pipeline.Stats {
 func (cam *camera) shown() stream.Camera {
 	return stream.Camera{
 		Name: cam.name, Source: cam.spec, Classes: cam.classes,
-		Stats: cam.stats, Tracks: cam.pipe.Tracks, Broadcaster: cam.preview,
+		Stats: cam.stats, Tracks: cam.pipe.Tracks, Broadcaster: cam.preview, Retry: cam.source.Retry,
 	}
 }
 

@@ -17,19 +17,20 @@ import (
 
 // daemon is the whole program at work: one pool of engines, a pipeline for each camera, one server.
 type daemon struct {
-	cfg     *config.Config
+	cfg     *config.Config                 // of the start; reloads change cameras only
+	read    func() (*config.Config, error) // reads the configuration again
 	log     zerolog.Logger
 	model   *model.Model
 	engine  engine
 	workers *infer.Workers
-	cameras []*camera
+	fleet   fleet
 	whep    *stream.WHEP
 	server  *stream.Server
 }
 
-// newDaemon makes all parts, at rest. On error nothing is left open.
-func newDaemon(cfg *config.Config, log zerolog.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, log: log}
+// newDaemon makes all parts, at rest. read gives the configuration anew at a reload. On error nothing is left open.
+func newDaemon(cfg *config.Config, read func() (*config.Config, error), log zerolog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, read: read, log: log}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -43,16 +44,12 @@ func (d *daemon) open() (err error) {
 	if err := d.openWorkers(); err != nil {
 		return err
 	}
-	for i := range d.cfg.Cameras {
-		c := &d.cfg.Cameras[i]
-		if !c.Enabled {
-			continue
-		}
-		cam, err := newCamera(d.cfg, c, d.model, d.workers, d.log)
+	for _, settings := range d.settings(d.cfg) {
+		cam, err := newCamera(settings, d.model, d.workers, d.log)
 		if err != nil {
-			return fmt.Errorf("camera %q: %w", c.Name, err)
+			return err
 		}
-		d.cameras = append(d.cameras, cam)
+		d.fleet.cameras = append(d.fleet.cameras, cam)
 	}
 	return d.openServer()
 }
@@ -97,14 +94,8 @@ func thresholds(c config.Detect, m *model.Model) infer.Thresholds {
 }
 
 func (d *daemon) openServer() (err error) {
-	byName := map[string]*stream.Broadcaster{}
-	var cameras []stream.Camera
-	for _, c := range d.cameras {
-		byName[c.name] = c.preview
-		cameras = append(cameras, c.shown())
-	}
 	d.whep, err = stream.NewWHEP(stream.WHEPConfig{
-		Cameras:         func(name string) *stream.Broadcaster { return byName[name] },
+		Cameras:         d.fleet.broadcaster,
 		IncludeLoopback: true, // a browser on this machine
 		Log:             d.log,
 	})
@@ -112,7 +103,7 @@ func (d *daemon) openServer() (err error) {
 		return err
 	}
 	d.server, err = stream.New(stream.Config{
-		Cameras:     cameras,
+		Cameras:     d.fleet.shown(),
 		Listen:      d.cfg.Server.Listen,
 		Hosts:       d.cfg.Server.Hosts,
 		AllowOpen:   d.cfg.Server.AllowOpen,
@@ -120,6 +111,7 @@ func (d *daemon) openServer() (err error) {
 		Version:     serverVersion(d.model, d.engine),
 		Log:         d.log,
 		WHEP:        d.whep,
+		Reload:      d.reload,
 	})
 	return err
 }
@@ -133,14 +125,12 @@ func (d *daemon) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	for _, c := range d.cameras {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			c.run(ctx)
-		}()
-	}
-	wg.Add(1)
+	d.fleet.start(ctx)
+	wg.Add(2)
+	go func() {
+		defer wg.Done()
+		d.reloadOnHangup(ctx)
+	}()
 	go func() {
 		defer wg.Done()
 		if err := d.server.Run(ctx); err != nil {
@@ -149,6 +139,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}()
 	<-ctx.Done()
 	asked := time.Now()
+	d.fleet.halt()
 	wg.Wait()
 	d.log.Info().Dur("took_ms", time.Since(asked)).Msg("stopped")
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -166,7 +157,7 @@ func (d *daemon) announce() {
 		start = start.Float64("forward_ms", d.engine.ms)
 	}
 	start.Str("opencv", v.OpenCV).Str("model", d.model.Name).
-		Float32("score", th.Score).Int("cameras", len(d.cameras)).Msg("yfv2d starts")
+		Float32("score", th.Score).Int("cameras", len(d.fleet.cameras)).Msg("yfv2d starts")
 	if d.engine.warning != "" {
 		d.log.Warn().Msg(d.engine.warning)
 	}
@@ -191,9 +182,7 @@ func (d *daemon) close() error {
 	if d.whep != nil {
 		errs = append(errs, d.whep.Close())
 	}
-	for _, c := range d.cameras {
-		errs = append(errs, c.close())
-	}
+	errs = append(errs, d.fleet.close())
 	if d.workers != nil {
 		errs = append(errs, d.workers.Close())
 	}

@@ -30,7 +30,8 @@ func newRunCmd() *cobra.Command {
 		Short: "Run the daemon: cameras, detection, and the live page",
 		Long: `Run the daemon: it reads the cameras of the configuration, finds objects, and serves a live page, a JSON API and metrics.
 
-It stops on SIGINT or SIGTERM. By itself it ends only for what no retry can mend: a bad configuration (exit code 78), a
+On SIGHUP (or POST /api/reload) it reads the configuration again: cameras are added, removed and changed one by one, the others
+lose no frame; a file with a fault changes nothing and the log says why. It stops on SIGINT or SIGTERM. By itself it ends only for what no retry can mend: a bad configuration (exit code 78), a
 model that cannot be read, or a port that is taken (exit code 1).`,
 		Example: `  yfv2d run -c config.toml
   yfv2d run -c config.toml --listen 0.0.0.0:8080 --allow-open`,
@@ -50,7 +51,8 @@ model that cannot be read, or a port that is taken (exit code 1).`,
 func runDaemon(ctx context.Context, f runFlags, stderr io.Writer) error {
 	hooks := configHooks()
 	hooks.Listen, hooks.AllowOpen = f.listen, f.allowOpen
-	cfg, err := loadConfig(f.config, hooks)
+	read := func() (*config.Config, error) { return loadConfig(f.config, hooks) }
+	cfg, err := read()
 	if err != nil {
 		return err
 	}
@@ -62,7 +64,7 @@ func runDaemon(ctx context.Context, f runFlags, stderr io.Writer) error {
 		defer stop()
 	}
 	log := newLogger(cfg.Log, stderr)
-	d, err := newDaemon(cfg, log)
+	d, err := newDaemon(cfg, read, log)
 	if err != nil {
 		return err
 	}
