@@ -52,6 +52,7 @@ var places = map[string][]string{
 
 	// What only tests use: no line above may name these.
 	"capture/capturetest":     {"pipeline"},
+	"capture/rtsp/rtsptest":   {"pipeline"},
 	"infer/model/modeltest":   {"infer", "infer/model"},
 	"infer/xnn/xnntest":       {},
 	"stream/openh264/decoder": {"pipeline", "stream"},
@@ -67,8 +68,9 @@ var outside = map[string][]string{
 	"github.com/golang/freetype":          {"pipeline"},                      // letters on frames
 	"golang.org/x/image":                  {"pipeline"},                      // their font
 	"github.com/pion":                     {"stream", "scripts/benchdaemon"}, // WebRTC; the bench is a viewer
-	"github.com/pion/rtp":                 {"stream", "capture/rtsp"},
-	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp"},                                                                                                                  // RTSP
+	"github.com/pion/rtp":                 {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
+	"github.com/pion/rtcp":                {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
+	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                         // RTSP
 	"github.com/bluenviron/mediacommon":   {"capture/rtsp", "capture/child", "capture/live"},                                                                                 // parameter sets, MPEG-TS
 	"github.com/prometheus/client_golang": {"stream"},                                                                                                                        // /metrics
 	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "stream", "cmd/yfv2d"}, // the log
