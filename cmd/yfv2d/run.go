@@ -30,8 +30,10 @@ func newRunCmd() *cobra.Command {
 		Short: "Run the daemon: cameras, detection, and the live page",
 		Long: `Run the daemon: it reads the cameras of the configuration, finds objects, and serves a live page, a JSON API and metrics.
 
-On SIGHUP (or POST /api/reload) it reads the configuration again: cameras are added, removed and changed one by one, the others
-lose no frame; a file with a fault changes nothing and the log says why. It stops on SIGINT or SIGTERM. By itself it ends only for what no retry can mend: a bad configuration (exit code 78), a
+On SIGHUP (or POST /api/reload) it reads the configuration again: cameras are added, removed and changed one by one, and
+the others lose no frame. A file with a fault changes nothing; the log says why.
+
+It stops on SIGINT or SIGTERM. By itself it ends only for what no retry can mend: a bad configuration (exit code 78), a
 model that cannot be read, or a port that is taken (exit code 1).`,
 		Example: `  yfv2d run -c config.toml
   yfv2d run -c config.toml --listen 0.0.0.0:8080 --allow-open`,
