@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"testing"
 )
 
@@ -59,9 +60,19 @@ func execute(t testing.TB, g *Graph, n *Node, vals map[string]*array, y *array) 
 		}
 	case "Add", "Sum":
 		for _, in := range n.Inputs {
-			for i, v := range vals[in].v {
-				y.v[i] += v
+			v := vals[in].v
+			for i := range y.v {
+				y.v[i] += v[i%len(v)] // all, or one number
 			}
+		}
+	case "Mul":
+		by := vals[n.Inputs[1]].v
+		for i, v := range x.v {
+			y.v[i] = v * by[i%len(by)]
+		}
+	case "Round":
+		for i, v := range x.v {
+			y.v[i] = float32(math.RoundToEven(float64(v)))
 		}
 	case "Reshape", "Identity":
 		copy(y.v, x.v)

@@ -23,6 +23,17 @@ type Quant struct {
 // are then the rounded ones.
 func (m *Model) Quant() *Quant { return m.quant }
 
+// Float is the model computed in float: of an int8 model the one with the rounded weights and nothing else rounded, of a float
+// model the model itself.
+func (m *Model) Float() *Model {
+	if m.quant == nil {
+		return m
+	}
+	f := *m
+	f.quant = nil
+	return &f
+}
+
 // The oldest opset whose DequantizeLinear takes a scale for each channel, and its IR version.
 const (
 	qdqOpset     = 13

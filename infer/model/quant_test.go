@@ -1,6 +1,7 @@
 package model
 
 import (
+	"image"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -102,6 +103,59 @@ func TestQuantizeIsNearFloat(t *testing.T) {
 	}
 	if d := distance(want, runQuant(t, rounded, q.Quant(), input)); !(d < 0.1) {
 		t.Errorf("int8 changes the heads by %.3f of their spread", d)
+	}
+}
+
+// The float form of a model is its network without the rounding of values, and leaves the model as it is.
+func TestFloatForm(t *testing.T) {
+	m := importSpec(t, modeltest.Small(3))
+	q := quantizeOn(t, m, 1)
+	f := q.Float()
+	if f.Quant() != nil || q.Quant() == nil || f == q || m.Float() != m {
+		t.Errorf("float form %v of int8 %v; of a float model %v", f.Quant(), q.Quant(), m.Float() == m)
+	}
+	a, err := q.Graph(DefaultSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := f.Graph(DefaultSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(encodeGraph(a)) != string(encodeGraph(b)) {
+		t.Error("its graph is another one")
+	}
+}
+
+// The rounded graph says in float operators what int8 is: the same numbers, but for sums on the border of two steps.
+func TestRoundedGraph(t *testing.T) {
+	m := importSpec(t, modeltest.Small(3))
+	q := quantizeOn(t, m, 1)
+	size := image.Pt(64, 64)
+	plain, err := q.Graph(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := q.RoundedGraph(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := randomInput(g, 5)
+	for i, v := range input { // a picture's bytes
+		input[i] = float32(math.Round(float64(min(max(v, 0), 1)*255))) / 255
+	}
+	want := runQuant(t, plain, q.Quant(), input)
+	if d := distance(want, run(t, g, input)); !(d < 0.02) {
+		t.Errorf("the rounded graph differs by %.3f of the heads' spread", d)
+	}
+	if d := distance(want, run(t, plain, input)); !(d > 1e-3) {
+		t.Errorf("rounding changes nothing: %.2g of the heads' spread", d)
+	}
+	if _, err := m.RoundedGraph(size); err == nil || !strings.Contains(err.Error(), "nothing to round") {
+		t.Errorf("a float model: %v", err)
+	}
+	if _, err := q.RoundedGraph(image.Pt(65, 64)); err == nil {
+		t.Error("an odd size is taken")
 	}
 }
 

@@ -19,7 +19,7 @@ var inferOps = map[string]inferOp{
 	"Concat": inferConcat, "Slice": inferSlice, "Resize": inferResize, "Reshape": inferReshape,
 	"Transpose": inferTranspose, "Gather": inferGather, "Pad": inferPad,
 	// what other detectors have beside these
-	"LeakyRelu": inferSame, "Sigmoid": inferSame, "HardSigmoid": inferSame, "HardSwish": inferSame, "Clip": inferSame,
+	"LeakyRelu": inferSame, "Sigmoid": inferSame, "HardSigmoid": inferSame, "HardSwish": inferSame, "Clip": inferSame, "Round": inferSame,
 	"Softmax": inferSame, "BatchNormalization": inferSame, "Mul": inferBroadcast, "AveragePool": inferPool,
 	"GlobalAveragePool": inferGlobalPool, "Split": inferSplit, "Identity": inferSame,
 }
