@@ -30,12 +30,12 @@ func (m *modelFlags) add(c *cobra.Command) {
 	f.StringVar(&m.model, "model", model.BuiltinName, "`model`: builtin, an imported .onnx file, or weights as .pth or .param")
 	f.StringVar(&m.input, "input", "auto", "network input `WxH`, sides multiples of 32; auto fits the picture's shape with about 352x352 pixels")
 	f.StringVar(&m.resize, "resize", infer.ResizeLetterbox.String(), "`how` a picture is fitted to the input: letterbox or stretch")
-	f.StringVar(&m.engine, "engine", engineAuto, "`what` runs the network: xnnpack, opencv, or auto: XNNPACK if it computes what OpenCV does")
+	f.StringVar(&m.engine, "engine", engineAuto, engineUsage)
 	f.Float32Var(&m.score, "score", 0, "report nothing below this `score`, 0 to 1 (default: the model's own, 0.3 or 0.35 for the built-in)")
 	f.Float32Var(&m.nms, "nms", defaultNMS, "of two boxes of a class that overlap by more than this `IoU`, 0 to 1, keep the better")
 	f.StringSliceVar(&m.classes, "classes", nil, "report only these `classes`, by name, separated by commas")
 	_ = c.RegisterFlagCompletionFunc("resize", cobra.FixedCompletions([]string{"letterbox", "stretch"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{engineAuto, engineXNNPACK, engineOpenCV}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("engine", completeEngine)
 	_ = c.RegisterFlagCompletionFunc("input", cobra.FixedCompletions([]string{"auto", "352x352"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

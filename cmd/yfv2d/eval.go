@@ -17,6 +17,7 @@ import (
 type evalOptions struct {
 	model, images, ann string
 	input, resize      string
+	engine             string
 	score, nms         float32
 	json               bool
 }
@@ -29,9 +30,13 @@ func newEvalCmd() *cobra.Command {
 		Long: `eval runs a model over the pictures of a COCO annotations file and prints average precision as the COCO
 evaluator defines it, in per cent: over all classes, by object size and by class.
 
-Pictures that cannot be read are named on standard error and left out; the exit code is then 1.`,
+Pictures that cannot be read are named on standard error and left out; the exit code is then 1.
+
+Of an int8 model, auto may find float faster and measure that: the figures name the engine. --engine xnnpack measures int8,
+--engine opencv the rounded weights in float.`,
 		Example: `  yfv2d eval --images val2017 --ann instances_val2017.json
-  yfv2d eval --model weights.pth --images val2017 --ann instances_val2017.json --resize letterbox`,
+  yfv2d eval --model weights.pth --images val2017 --ann instances_val2017.json --resize letterbox
+  yfv2d eval --model int8.onnx --engine xnnpack --images val2017 --ann instances_val2017.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runEval(cmd, &o) },
 	}
@@ -41,9 +46,11 @@ Pictures that cannot be read are named on standard error and left out; the exit 
 	f.StringVar(&o.ann, "ann", "", "COCO instances file")
 	f.StringVar(&o.input, "input", "352x352", "network input: WIDTHxHEIGHT in multiples of 32, or auto (fits each picture's shape)")
 	f.StringVar(&o.resize, "resize", "", "stretch or letterbox (default: as the model was trained)")
+	f.StringVar(&o.engine, "engine", engineAuto, engineUsage)
 	f.Float32Var(&o.score, "score", 0.01, "least score, 0 to 1")
 	f.Float32Var(&o.nms, "nms", 0.4, "overlap (IoU) above which the weaker of two boxes goes, 0 to 1")
 	f.BoolVar(&o.json, "json", false, "print the figures as one JSON object")
+	_ = cmd.RegisterFlagCompletionFunc("engine", completeEngine)
 	for _, name := range []string{"images", "ann"} {
 		_ = cmd.MarkFlagRequired(name)
 	}
@@ -67,6 +74,9 @@ func runEval(cmd *cobra.Command, o *evalOptions) error {
 		return err
 	}
 	defer ev.close()
+	if ev.warning != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "yfv2d:", ev.warning)
+	}
 	if n := len(data.Categories) - len(ev.categories); n > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "yfv2d: the model does not know %d of the %d categories: they are left out\n", n, len(data.Categories))
 	}
@@ -90,6 +100,7 @@ func runEval(cmd *cobra.Command, o *evalOptions) error {
 // evalReport is what `yfv2d eval --json` prints. Figures are per cent, null where the pictures hold no such object.
 type evalReport struct {
 	Model   string          `json:"model"`
+	Engine  string          `json:"engine"` // that ran the network
 	Input   string          `json:"input"`
 	Resize  string          `json:"resize"`
 	Score   float64         `json:"score"`
@@ -121,7 +132,7 @@ type evalClassJSON struct {
 
 func newEvalReport(o *evalOptions, ev *evaluator, r *eval.Report, failed int) evalReport {
 	out := evalReport{
-		Model: o.model, Input: o.input, Resize: ev.resize.String(), Score: round(float64(o.score), 1e6), NMS: round(float64(o.nms), 1e6),
+		Model: o.model, Engine: ev.engine, Input: o.input, Resize: ev.resize.String(), Score: round(float64(o.score), 1e6), NMS: round(float64(o.nms), 1e6),
 		Images: r.Images, Failed: failed, Objects: r.Objects,
 		AP: percent(r.AP), AP50: percent(r.AP50), AP75: percent(r.AP75),
 		Small: percent(r.APSmall), Medium: percent(r.APMedium), Large: percent(r.APLarge),
@@ -158,7 +169,7 @@ func (r *evalReport) text(w io.Writer) error {
 	out.printf("AP %s AP50 %s AP75 %s", figure(r.AP), figure(r.AP50), figure(r.AP75))
 	out.printf("AP small %s medium %s large %s", figure(r.Small), figure(r.Medium), figure(r.Large))
 	out.printf("AR 1 %s 10 %s 100 %s", figure(r.AR1), figure(r.AR10), figure(r.AR100))
-	out.printf("%d images, %d objects; model %s, input %s, %s, score %g, nms %g", r.Images, r.Objects, filepath.Base(r.Model), r.Input, r.Resize, r.Score, r.NMS)
+	out.printf("%d images, %d objects; model %s on %s, input %s, %s, score %g, nms %g", r.Images, r.Objects, filepath.Base(r.Model), r.Engine, r.Input, r.Resize, r.Score, r.NMS)
 	out.printf("")
 	out.printf("%-16s %7s %6s %6s %6s %6s", "class", "objects", "AP", "AP50", "AP75", "AR100")
 	for _, c := range r.Classes {

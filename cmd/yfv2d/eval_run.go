@@ -11,7 +11,6 @@ import (
 	"yfv2d/capture"
 	"yfv2d/eval"
 	"yfv2d/infer"
-	"yfv2d/infer/dnn"
 	"yfv2d/pipeline"
 )
 
@@ -21,6 +20,8 @@ type evaluator struct {
 	ids         []int // category id of each class of the model, or eval.Unknown
 	categories  []int // those that the model knows
 	resize      infer.Resize
+	engine      string // that runs the network
+	warning     string // about it, empty if there is none
 	detector    infer.Detector
 	letterboxer *pipeline.Letterboxer
 	frame       *pipeline.Frame
@@ -53,10 +54,15 @@ func newEvaluator(o *evalOptions, input image.Point, data *eval.Dataset) (*evalu
 	if ev.letterboxer, err = pipeline.NewLetterboxer(input, ev.resize); err != nil {
 		return nil, err
 	}
-	engine, err := dnn.New(m)
+	chosen, err := builtEngines.choose(o.engine, m, input)
+	if err != nil {
+		return nil, usageErrorf("--%w", err)
+	}
+	engine, err := chosen.new(m)
 	if err != nil {
 		return nil, err
 	}
+	ev.engine, ev.warning = chosen.name, chosen.warning
 	ev.detector = infer.NewDetector(engine, m.Head, t)
 	ev.frame, ev.canvas = pipeline.NewFrame(), pipeline.NewCanvas()
 	return ev, nil

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"image"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"yfv2d/infer/model"
+	"yfv2d/infer/xnn"
 )
 
 const sharedDir = "../../../shared"
@@ -37,15 +41,16 @@ func TestEvalOnCocoTiny(t *testing.T) {
 		t.Skipf("no shared data: models")
 	}
 	for _, row := range []struct {
-		name, model, resize string
-		ap, ap50            float64
+		name, model, engine, resize string
+		ap, ap50                    float64
 	}{
-		{"official stretch", pth[0], "stretch", 18.35, 31.09},
-		{"official letterbox", pth[0], "letterbox", 16.51, 28.61},
-		{"built-in stretch", "builtin", "stretch", 13.53, 25.34},
+		{"official stretch", pth[0], "auto", "stretch", 18.35, 31.09},
+		{"official stretch, OpenCV", pth[0], "opencv", "stretch", 18.35, 31.09},
+		{"official letterbox", pth[0], "opencv", "letterbox", 16.51, 28.61},
+		{"built-in stretch", "builtin", "auto", "stretch", 13.53, 25.34},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			out, errs, err := evalCommand(t, "--model", row.model, "--resize", row.resize, "--images", images, "--ann", ann, "--json")
+			out, errs, err := evalCommand(t, "--model", row.model, "--engine", row.engine, "--resize", row.resize, "--images", images, "--ann", ann, "--json")
 			if err != nil || errs != "" {
 				t.Fatalf("error %v, standard error %q", err, errs)
 			}
@@ -101,6 +106,52 @@ func TestEvalWithUnreadablePictures(t *testing.T) {
 	t.Log(errs)
 }
 
+// The report names the engine that ran: what was asked for and, of auto, what was chosen. A slower one than need be is told.
+func TestEvalNamesItsEngine(t *testing.T) {
+	dir := t.TempDir()
+	ppm := append([]byte("P6\n64 48\n255\n"), make([]byte, 64*48*3)...)
+	ann, int8 := filepath.Join(dir, "ann.json"), filepath.Join(dir, "int8.onnx")
+	for path, data := range map[string][]byte{
+		filepath.Join(dir, "a.ppm"): ppm, int8: quantized(t).Encode(),
+		ann: []byte(`{"images":[{"id":1,"file_name":"a.ppm"}],"categories":[{"id":1,"name":"person"}],"annotations":[{"image_id":1,"category_id":1,"bbox":[1,1,20,20],"area":400}]}`),
+	} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func(was engines) { builtEngines = was }(builtEngines)
+	faster, slower := probed{Int8Ms: 1, XNNPACKMs: 2, OpenCVMs: 3}, probed{Int8Ms: 3, XNNPACKMs: 2, OpenCVMs: 3}
+	for _, row := range []struct {
+		name, model, engine string
+		trial               probed
+		ran, warns          string
+	}{
+		{"opencv", "builtin", "opencv", probed{}, nameOpenCV, ""},
+		{"xnnpack", "builtin", "xnnpack", probed{}, nameXNNPACK, ""},
+		{"xnnpack, int8", int8, "xnnpack", probed{}, nameInt8, ""},
+		{"auto", "builtin", "auto", probed{XNNPACKMs: 2, OpenCVMs: 3}, nameXNNPACK, ""},
+		{"auto, int8 is faster", int8, "auto", faster, nameInt8, ""},
+		{"auto, int8 is slower", int8, "auto", slower, nameXNNPACK, ""},
+		{"auto, XNNPACK errs", "builtin", "auto", probed{Refused: "it errs"}, nameOpenCV, "with OpenCV, which is slower: it errs"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if !xnn.Built && row.ran != nameOpenCV {
+				t.Skip("built without XNNPACK")
+			}
+			builtEngines.built = true
+			builtEngines.try = func(*model.Model, image.Point) probed { return row.trial }
+			out, errs, err := evalCommand(t, "--model", row.model, "--engine", row.engine, "--images", dir, "--ann", ann, "--input", "64x64", "--json")
+			var r evalReport
+			if err != nil || json.Unmarshal([]byte(out), &r) != nil || r.Engine != row.ran {
+				t.Errorf("engine %q, error %v; want %s", r.Engine, err, row.ran)
+			}
+			if !strings.Contains(errs, row.warns) || (row.warns == "") != (errs == "") {
+				t.Errorf("standard error %q, want %q", errs, row.warns)
+			}
+		})
+	}
+}
+
 func TestEvalRefuses(t *testing.T) {
 	dir := t.TempDir()
 	ann := filepath.Join(dir, "ann.json")
@@ -119,6 +170,7 @@ func TestEvalRefuses(t *testing.T) {
 		{"annotations gone", []string{"--images", dir, "--ann", ann + "x"}, exitFailed, "no such file"},
 		{"no folder", []string{"--images", ann, "--ann", ann}, exitFailed, "is no folder"},
 		{"input", append(base, "--input", "350x350"), exitUsage, "multiples of 32"},
+		{"engine", append(base, "--engine", "tensorrt"), exitUsage, "must be auto, xnnpack or opencv"},
 		{"resize", append(base, "--resize", "crop"), exitUsage, "letterbox or stretch"},
 		{"score", append(base, "--score", "2"), exitUsage, "between 0 and 1"},
 		{"nms", append(base, "--nms", "-1"), exitUsage, "between 0 and 1"},
