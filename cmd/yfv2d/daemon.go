@@ -156,6 +156,9 @@ func (d *daemon) announce() {
 	if d.engine.ms > 0 {
 		start = start.Float64("forward_ms", d.engine.ms)
 	}
+	if d.engine.choice != "" {
+		start = start.Str("engine_choice", d.engine.choice)
+	}
 	start.Str("opencv", v.OpenCV).Str("model", d.model.Name).
 		Float32("score", th.Score).Int("cameras", len(d.fleet.cameras)).Msg("yfv2d starts")
 	if d.engine.warning != "" {

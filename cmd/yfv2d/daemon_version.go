@@ -19,7 +19,7 @@ func serverVersion(m *model.Model, e engine) stream.VersionInfo {
 	v := currentVersion()
 	return stream.VersionInfo{
 		Version: v.Version, Commit: v.Commit, Go: v.Go, OpenCV: v.OpenCV, Engine: e.name, ForwardMs: e.ms,
-		Model: modelNotes(m),
+		TrialMs: e.trial, EngineChoice: e.choice, Model: modelNotes(m),
 	}
 }
 

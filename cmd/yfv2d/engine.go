@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/spf13/cobra"
+
 	"yfv2d/infer"
 	"yfv2d/infer/dnn"
 	"yfv2d/infer/model"
@@ -17,9 +19,15 @@ const (
 	engineOpenCV  = "opencv"
 )
 
+// engineUsage is the flag's help.
+const engineUsage = "`what` runs the network: xnnpack, opencv, or auto: the fastest on this machine that computes what OpenCV does"
+
+var completeEngine = cobra.FixedCompletions([]string{engineAuto, engineXNNPACK, engineOpenCV}, cobra.ShellCompDirectiveNoFileComp)
+
 // The engines' names in the log, the API and the version.
 const (
 	nameXNNPACK = "xnnpack"
+	nameInt8    = "xnnpack-int8"
 	nameOpenCV  = "opencv-dnn"
 )
 
@@ -40,39 +48,87 @@ var builtEngines = engines{
 // engine is what runs a model's network.
 type engine struct {
 	name    string
-	ms      float64 // its forward in the trial of auto, 0 if there was none
-	warning string  // why auto took OpenCV although XNNPACK is built in; empty otherwise
+	ms      float64            // its forward in the trial of auto, 0 if there was none
+	trial   map[string]float64 // ms of all that were tried, by name; nil if there was no trial
+	choice  string             // for people: int8 or float, and why; empty for a float model and where nothing was chosen
+	warning string             // why auto took a slower one; empty otherwise
 	new     func(*model.Model) (infer.Engine, error)
 }
 
-// choose makes the engine of that name ready for a model. auto tries both on a canvas of the size (zero: what a camera
-// may have) and takes XNNPACK if it computes what OpenCV does and is not slower, else OpenCV.
+// choose makes the engine of that name ready for a model. auto tries them on a canvas of the size (zero: what a camera
+// may have) and takes the fastest that computes what it should: XNNPACK in float or OpenCV and, of an int8 model, XNNPACK in
+// int8 if that gains something.
 func (e engines) choose(want string, m *model.Model, size image.Point) (engine, error) {
-	ours, ref := engine{name: nameXNNPACK, new: e.xnnpack}, engine{name: nameOpenCV, new: e.opencv}
 	switch want {
 	case engineXNNPACK:
-		return ours, nil
+		if m.Quant() != nil {
+			return e.int8(), nil
+		}
+		return e.float(), nil
 	case engineOpenCV:
-		return ref, nil
+		return e.reference(), nil
 	case engineAuto:
 	default:
 		return engine{}, fmt.Errorf("engine %q: must be %s, %s or %s", want, engineAuto, engineXNNPACK, engineOpenCV)
 	}
 	if !e.built {
-		return ref, nil
+		return e.reference(), nil
 	}
+	return e.fastest(e.tryAll(m, size)), nil
+}
+
+func (e engines) int8() engine { return engine{name: nameInt8, new: e.xnnpack} }
+
+// float is XNNPACK in float, of an int8 model with its rounded weights.
+func (e engines) float() engine {
+	return engine{name: nameXNNPACK, new: func(m *model.Model) (infer.Engine, error) { return e.xnnpack(m.Float()) }}
+}
+
+func (e engines) reference() engine { return engine{name: nameOpenCV, new: e.opencv} }
+
+// tryAll tries a model's engines. If that goes wrong with an int8 model, the float form is tried by itself: a processor
+// may lack what int8 needs and nothing else.
+func (e engines) tryAll(m *model.Model, size image.Point) probed {
 	p := e.try(m, size)
-	ours.ms, ref.ms = p.XNNPACKMs, p.OpenCVMs
+	if p.Refused == "" || p.NotBuilt || m.Quant() == nil {
+		return p
+	}
+	float := e.try(m.Float(), size)
+	if float.Refused != "" {
+		return p
+	}
+	float.Int8Refused = p.Refused
+	return float
+}
+
+// int8Gain is how much of the float forward's time int8 may take at most: it costs some precision, and two trials of the same
+// differ by as much.
+const int8Gain = 0.95
+
+// fastest is the engine to use after a trial.
+func (e engines) fastest(p probed) engine {
+	best := e.float()
+	if p.NotBuilt || p.Refused != "" || p.OpenCVMs > 0 && p.OpenCVMs < p.XNNPACKMs {
+		best = e.reference()
+	}
+	trial := p.times()
+	best.trial, best.ms = trial, trial[best.name]
 	switch {
 	case p.NotBuilt:
-		return ref, nil
 	case p.Refused != "":
-		ref.warning = "running the network with OpenCV, which is slower: " + p.Refused
-		return ref, nil
-	case p.OpenCVMs > 0 && p.OpenCVMs < p.XNNPACKMs:
-		return ref, nil
+		best.warning = "running the network with OpenCV, which is slower: " + p.Refused
+	case p.Int8Refused != "":
+		best.warning = "running the int8 model in float: " + p.Int8Refused
+	case p.Int8Ms > 0:
+		chosen := "float"
+		times := fmt.Sprintf("int8 %.1f ms against float %.1f", p.Int8Ms, best.ms)
+		if p.Int8Ms <= int8Gain*best.ms {
+			best, chosen = e.int8(), "int8"
+			best.trial, best.ms = trial, p.Int8Ms
+		}
+		best.choice = fmt.Sprintf("%s: %s chosen", times, chosen)
 	}
-	return ours, nil
+	return best
 }
 
 // defaultEngine is what auto takes if nothing is wrong.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -35,12 +34,28 @@ const (
 // probeInput is the canvas of a trial where the configuration leaves the size to the camera.
 var probeInput = image.Pt(352, 288)
 
-// probed is what a trial of both engines found. Times are 0 for an engine that did not run.
+// probed is what a trial of the engines found. Times are 0 for an engine that did not run.
 type probed struct {
-	Refused   string  `json:"refused,omitempty"` // why XNNPACK is not to be used; empty if it agrees with OpenCV
-	NotBuilt  bool    `json:"not_built,omitempty"`
-	XNNPACKMs float64 `json:"xnnpack_ms"`
-	OpenCVMs  float64 `json:"opencv_ms"`
+	Refused     string  `json:"refused,omitempty"` // why XNNPACK is not to be used; empty if it agrees with OpenCV
+	NotBuilt    bool    `json:"not_built,omitempty"`
+	Int8Refused string  `json:"int8_refused,omitempty"` // why an int8 model is not to be computed in int8
+	XNNPACKMs   float64 `json:"xnnpack_ms"`             // in float
+	OpenCVMs    float64 `json:"opencv_ms"`
+	Int8Ms      float64 `json:"int8_ms"`
+}
+
+// times are those of the engines that ran, ms by name; nil if none did.
+func (p probed) times() map[string]float64 {
+	var out map[string]float64
+	for name, ms := range map[string]float64{nameXNNPACK: p.XNNPACKMs, nameInt8: p.Int8Ms, nameOpenCV: p.OpenCVMs} {
+		if ms > 0 {
+			if out == nil {
+				out = map[string]float64{}
+			}
+			out[name] = ms
+		}
+	}
+	return out
 }
 
 // newProbeCmd is what probeApart runs. It is no command for people.
@@ -48,7 +63,7 @@ func newProbeCmd() *cobra.Command {
 	var input string
 	c := &cobra.Command{
 		Use:   "engine-probe",
-		Short: "Try both engines on the model from standard input and print one JSON object",
+		Short: "Try the engines on the model from standard input and print one JSON object",
 		Long: `Try XNNPACK and OpenCV on the model whose ONNX file comes on standard input. The daemon and detect start this as a
 process of its own, so that a library that crashes on this board takes nothing else down.`,
 		Example: "  yfv2d engine-probe --input 352x288 < m.onnx",
@@ -122,28 +137,36 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// probe runs one picture through both engines, compares what they make of it, and times them.
+// probe runs one picture through the engines, compares what they make of it, and times them.
 func (e engines) probe(m *model.Model, size image.Point) (p probed) {
 	if size == (image.Point{}) {
 		size = probeInput
 	}
-	c := probeCanvas(size)
-	ours, got, err := openOnce(e.xnnpack, m, c)
+	c := probeCanvas(size, 1)
+	ours, got, err := openOnce(e.xnnpack, m.Float(), c)
 	if err != nil {
 		return probed{Refused: fmt.Sprintf("XNNPACK: %v", err), NotBuilt: errors.Is(err, xnn.ErrNotBuilt)}
 	}
 	defer ours.Close()
 	ref, want, err := openOnce(e.opencv, m, c)
 	if err != nil { // nothing to compare with, and XNNPACK runs it
-		p.XNNPACKMs = timed(c, ours, nil)[0]
-		return p
+		ref = nil
+	} else {
+		defer ref.Close()
+		if p.Refused = disagree(got, want); p.Refused != "" {
+			return p
+		}
 	}
-	defer ref.Close()
-	if p.Refused = disagree(got, want); p.Refused != "" {
-		return p
+	var int8 infer.Engine
+	if m.Quant() != nil {
+		if int8, err = e.openInt8(m, c, got); err != nil {
+			p.Int8Refused = err.Error()
+		} else {
+			defer int8.Close()
+		}
 	}
-	ms := timed(c, ours, ref)
-	p.XNNPACKMs, p.OpenCVMs = ms[0], ms[1]
+	ms := timed(c, ours, ref, int8)
+	p.XNNPACKMs, p.OpenCVMs, p.Int8Ms = ms[0], ms[1], ms[2]
 	return p
 }
 
@@ -152,10 +175,8 @@ func disagree(got, want []float32) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("XNNPACK gives %d values and OpenCV %d", len(got), len(want))
 	}
-	for i := range got {
-		if d := math.Abs(float64(got[i] - want[i])); !(d <= maxDisagreement) {
-			return fmt.Sprintf("XNNPACK and OpenCV differ by %.2g in a logit, more than %g", d, maxDisagreement)
-		}
+	if d := farthest(got, want); !(d <= maxDisagreement) {
+		return fmt.Sprintf("XNNPACK and OpenCV differ by %.2g in a logit, more than %g", d, maxDisagreement)
 	}
 	return ""
 }
@@ -173,10 +194,11 @@ func openOnce(open func(*model.Model) (infer.Engine, error), m *model.Model, c *
 	return e, append([]float32(nil), heads...), nil
 }
 
-// timed is the shortest forward of each engine, ms, run in turns. b may be nil.
-func timed(c *infer.Canvas, a, b infer.Engine) (ms [2]float64) {
+// timed is the shortest forward of each engine, ms, run in turns; 0 for one that is nil.
+func timed(c *infer.Canvas, all ...infer.Engine) []float64 {
+	best := make([]float64, len(all))
 	for range probeRounds {
-		for i, e := range [...]infer.Engine{a, b} {
+		for i, e := range all {
 			if e == nil {
 				continue
 			}
@@ -184,18 +206,18 @@ func timed(c *infer.Canvas, a, b infer.Engine) (ms [2]float64) {
 			if _, err := e.Forward(c); err != nil {
 				continue
 			}
-			if t := float64(time.Since(start).Microseconds()) / 1000; ms[i] == 0 || t < ms[i] {
-				ms[i] = t
+			if t := float64(time.Since(start).Microseconds()) / 1000; best[i] == 0 || t < best[i] {
+				best[i] = t
 			}
 		}
 	}
-	return ms
+	return best
 }
 
-// probeCanvas is a picture of noise, the same every time.
-func probeCanvas(size image.Point) *infer.Canvas {
+// probeCanvas is a picture of noise, the same every time for a seed.
+func probeCanvas(size image.Point, seed uint32) *infer.Canvas {
 	c := &infer.Canvas{Pix: make([]byte, size.X*size.Y*3), Size: size, Letterbox: infer.NewStretch(size, size)}
-	v := uint32(1)
+	v := seed
 	for i := range c.Pix {
 		v = v*1664525 + 1013904223 // Numerical Recipes' generator
 		c.Pix[i] = byte(v >> 24)

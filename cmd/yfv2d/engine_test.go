@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"math"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"yfv2d/infer"
 	"yfv2d/infer/model"
@@ -142,18 +146,37 @@ func TestTrialThatGoesWrong(t *testing.T) {
 // badTrial in the environment makes this test binary a trial that goes wrong.
 const badTrial = "YFV2D_TEST_BAD_TRIAL"
 
-func goWrong(how string) {
+func goWrong(how string) int {
 	switch how {
 	case "crash":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
-		select {}
+		crash()
+	case "int8 crash":
+		data, err := io.ReadAll(os.Stdin)
+		if err != nil || bytes.Contains(data, []byte("QuantizeLinear")) {
+			crash()
+		}
+		return program(newProbeCmd(), data, os.Args[2:]...)
 	case "hang":
 		time.Sleep(time.Minute)
 	case "nonsense":
 		fmt.Println("hello")
+	case "fail":
+		return 3
 	}
-	if how == "fail" {
-		os.Exit(3)
+	return 0
+}
+
+func crash() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+	select {}
+}
+
+// program runs one command with that standard input.
+func program(c *cobra.Command, stdin []byte, args ...string) int {
+	c.SetIn(bytes.NewReader(stdin))
+	c.SetArgs(args)
+	if c.Execute() != nil {
+		return 1
 	}
-	os.Exit(0)
+	return 0
 }

@@ -10,12 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"yfv2d/infer/xnn"
 )
 
 var update = flag.Bool("update", false, "write the goldens in testdata anew")
@@ -220,6 +223,27 @@ func TestVersion(t *testing.T) {
 		if !strings.Contains(out, part) {
 			t.Errorf("version --verbose says %q, want %q in it", out, part)
 		}
+	}
+}
+
+// --model tries the engines with another model than the built-in one.
+func TestVersionWithModel(t *testing.T) {
+	if !xnn.Built {
+		t.Skip("built without XNNPACK")
+	}
+	path := filepath.Join(t.TempDir(), "int8.onnx")
+	if err := os.WriteFile(path, quantized(t).Encode(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := runCLI(t, "version", "--verbose", "--model", path)
+	if code != exitOK || !regexp.MustCompile(`engine   \S+ \(int8 [0-9.]+ ms against float [0-9.]+: (int8|float) chosen; yolo-fastestv2-builtin-int8 at`).MatchString(out) {
+		t.Errorf("code %d, %q, %q", code, out, errs)
+	}
+	if code, _, errs := runCLI(t, "version", "--model", path); code != exitUsage || !strings.Contains(errs, "goes with --verbose") {
+		t.Errorf("code %d, %q", code, errs)
+	}
+	if code, _, errs := runCLI(t, "version", "--verbose", "--model", "gone.onnx"); code != exitFailed || !strings.Contains(errs, "gone.onnx") {
+		t.Errorf("code %d, %q", code, errs)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		os.Exit(run(os.Args[1:]))
 	}
 	if how := os.Getenv(badTrial); how != "" {
-		goWrong(how)
+		os.Exit(goWrong(how))
 	}
 	self.env = []string{asProgram + "=1"}
 	os.Exit(m.Run())

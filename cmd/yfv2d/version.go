@@ -71,20 +71,29 @@ func builtinName() string {
 
 func newVersionCmd() *cobra.Command {
 	var verbose, asJSON bool
+	var ref string
 	c := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Long:    "Print the version; with --verbose or --json also what the program was built with and runs networks with.",
-		Example: "  yfv2d version --verbose",
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Print the version; with --verbose or --json also what the program was built with and runs networks with. --verbose tries
+the engines on this machine, with the built-in model or the one that --model names.`,
+		Example: "  yfv2d version --verbose\n  yfv2d version --verbose --model yolo-fastestv2-int8.onnx",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			v, out := currentVersion(), c.OutOrStdout()
+			if c.Flags().Changed("model") && !verbose {
+				return usageErrorf("--model goes with --verbose")
+			}
 			if asJSON {
 				return json.NewEncoder(out).Encode(v)
 			}
 			text := "yfv2d " + v.Version + "\n"
 			if verbose {
-				text += v.details(trial())
+				engine, err := trial(ref)
+				if err != nil {
+					return err
+				}
+				text += v.details(engine)
 			}
 			_, err := fmt.Fprint(out, text)
 			return err
@@ -92,26 +101,29 @@ func newVersionCmd() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print commit, Go, OpenCV, engine and built-in model")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().StringVar(&ref, "model", model.BuiltinName, "with --verbose: try the engines with this `model`, builtin or a file")
 	c.MarkFlagsMutuallyExclusive("verbose", "json")
 	return c
 }
 
-// trial is what auto would take for the built-in model on this machine.
-func trial() string {
-	m, err := model.Builtin()
+// trial is what auto would take for a model on this machine, and why.
+func trial(ref string) (string, error) {
+	m, err := loadModel(ref)
 	if err != nil {
-		return err.Error()
+		return "", err
 	}
 	e, err := builtEngines.choose(engineAuto, m, image.Point{})
 	switch {
 	case err != nil:
-		return err.Error()
+		return "", err
 	case !xnn.Built:
-		return fmt.Sprintf("%s (%v)", e.name, xnn.ErrNotBuilt)
+		return fmt.Sprintf("%s (%v)", e.name, xnn.ErrNotBuilt), nil
 	case e.warning != "":
-		return fmt.Sprintf("%s (%s)", e.name, e.warning)
+		return fmt.Sprintf("%s (%s)", e.name, e.warning), nil
+	case e.choice != "":
+		return fmt.Sprintf("%s (%s; %s at %dx%d)", e.name, e.choice, m.Name, probeInput.X, probeInput.Y), nil
 	}
-	return fmt.Sprintf("%s (%.1f ms a forward of the built-in model at %dx%d)", e.name, e.ms, probeInput.X, probeInput.Y)
+	return fmt.Sprintf("%s (%.1f ms a forward of %s at %dx%d)", e.name, e.ms, m.Name, probeInput.X, probeInput.Y), nil
 }
 
 func (v versionInfo) details(engine string) string {
