@@ -2,8 +2,12 @@ package config
 
 import "fmt"
 
-// maxPoints bounds the points of all masks of a camera: each frame is checked against them once.
-const maxPoints = 1000
+// What a camera's view takes (capture.View): the least width and height of a crop, polygons, and points of one.
+const (
+	minCrop   = 0.01
+	maxMasks  = 64
+	maxPoints = 256
+)
 
 // crop reads [x, y, width, height]; an empty list is the whole.
 func (l *loader) crop(path string, k *key, v any) (out Crop) {
@@ -23,8 +27,8 @@ func (l *loader) crop(path string, k *key, v any) (out Crop) {
 			return Crop{}
 		}
 	}
-	if out[2] <= 0 || out[3] <= 0 || out[0]+out[2] > 1+1e-9 || out[1]+out[3] > 1+1e-9 {
-		l.fault(path, "reaches beyond the picture, or is empty", Fault{Allowed: k.want})
+	if out[2] < minCrop || out[3] < minCrop || out[0]+out[2] > 1+1e-9 || out[1]+out[3] > 1+1e-9 {
+		l.fault(path, "reaches beyond the picture, or is less than a hundredth of it wide or high", Fault{Allowed: k.want})
 		return Crop{}
 	}
 	return out
@@ -37,7 +41,10 @@ func (l *loader) masks(path string, k *key, v any) (out Masks) {
 		l.wrongType(path, k, "a list of polygons", v)
 		return nil
 	}
-	points := 0
+	if len(polygons) > maxMasks {
+		l.fault(path, fmt.Sprintf("has %d polygons, more than %d", len(polygons), maxMasks), Fault{Allowed: k.want})
+		return nil
+	}
 	for i, item := range polygons {
 		at := indexPath(path, i)
 		corners, ok := item.([]any)
@@ -45,8 +52,8 @@ func (l *loader) masks(path string, k *key, v any) (out Masks) {
 			l.wrongType(at, k, "a list of points", item)
 			return nil
 		}
-		if points += len(corners); len(corners) < 3 || points > maxPoints {
-			l.fault(at, fmt.Sprintf("a polygon has three points or more, all of them together at most %d", maxPoints), Fault{Allowed: k.want})
+		if len(corners) < 3 || len(corners) > maxPoints {
+			l.fault(at, fmt.Sprintf("a polygon has 3 to %d points", maxPoints), Fault{Allowed: k.want})
 			return nil
 		}
 		polygon := make([][2]float64, 0, len(corners))
