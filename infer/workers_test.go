@@ -5,6 +5,7 @@ import (
 	"errors"
 	"image"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,8 +93,37 @@ func TestWorkersUnderLoad(t *testing.T) {
 	}
 }
 
-// Waiters are served in the order they came.
+// Calls are served in the order they came, or the one whose caller had its last turn longest ago first.
 func TestWorkersAreFair(t *testing.T) {
+	epoch := time.Unix(1000, 0)
+	for _, c := range []struct {
+		name string
+		ask  func(w *Workers, i int) error
+		want []uint64
+	}{
+		{"by coming", func(w *Workers, i int) error {
+			_, _, err := w.Detect(context.Background(), &Canvas{Seq: uint64(i)})
+			return err
+		}, []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8}},
+		{"by last turn", func(w *Workers, i int) error {
+			last := epoch.Add(time.Duration([]int{9, 3, 5, 1, 5, 3, 8, 0, 5}[i]) * time.Second)
+			if i == 7 {
+				last = time.Time{} // never had one
+			}
+			_, _, err := w.DetectNewest(context.Background(), last, func() (*Canvas, error) { return &Canvas{Seq: uint64(i)}, nil })
+			return err
+		}, []uint64{0, 7, 3, 1, 5, 2, 4, 8, 6}}, // the first finds the detector free
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if order := servedInOrder(t, len(c.want), c.ask); !slices.Equal(order, c.want) {
+				t.Errorf("served in the order %v, want %v", order, c.want)
+			}
+		})
+	}
+}
+
+// servedInOrder lets calls come one after the other to one detector, and only then serves them.
+func servedInOrder(t *testing.T, waiters int, ask func(w *Workers, i int) error) []uint64 {
 	defer goleak.VerifyNone(t)
 	gate := make(chan struct{})
 	var mu sync.Mutex
@@ -110,32 +140,99 @@ func TestWorkersAreFair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const waiters = 20
 	var wg sync.WaitGroup
 	for i := range waiters {
 		wg.Add(1)
-		entered := make(chan struct{})
 		go func() {
 			defer wg.Done()
-			close(entered)
-			if _, _, err := w.Detect(context.Background(), &Canvas{Seq: uint64(i)}); err != nil {
+			if err := ask(w, i); err != nil {
 				t.Error(err)
 			}
 		}()
-		<-entered
-		time.Sleep(20 * time.Millisecond) // let it join the queue: nothing outside shows that it has
+		entered := func() bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return len(w.free) == 0 && len(w.queue) == i
+		}
+		for end := time.Now().Add(time.Minute); !entered(); time.Sleep(100 * time.Microsecond) {
+			if time.Now().After(end) {
+				t.Fatalf("call %d does not join the queue", i)
+			}
+		}
 	}
 	for range waiters {
 		gate <- struct{}{}
 	}
 	wg.Wait()
-	for i, seq := range order {
-		if seq != uint64(i) {
-			t.Fatalf("served in the order %v", order)
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	return order
+}
+
+// The canvas is asked for when the turn has come, and not at all if it never comes.
+func TestWorkersAskForTheNewest(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	running, release := make(chan struct{}), make(chan struct{})
+	w, err := NewWorkers(1, func() (Detector, error) {
+		return &faulty{t: t, detect: func(c *Canvas) ([]Detection, error) {
+			if c.Seq == 0 {
+				close(running)
+				<-release
+			}
+			return []Detection{{Class: int(c.Seq)}}, nil
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan error, 1)
+	go func() { _, _, err := w.Detect(context.Background(), &Canvas{}); first <- err }()
+	<-running
+
+	var newest atomic.Uint64
+	newest.Store(1)
+	got := make(chan int, 1)
+	go func() {
+		dets, _, err := w.DetectNewest(context.Background(), time.Time{}, func() (*Canvas, error) { return &Canvas{Seq: newest.Load()}, nil })
+		if err != nil {
+			t.Error(err)
 		}
+		got <- dets[0].Class
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	never := func() (*Canvas, error) { t.Error("asked without a turn"); return nil, nil }
+	gone := make(chan error, 1)
+	go func() { _, _, err := w.DetectNewest(ctx, time.Time{}, never); gone <- err }()
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled waiter got %v", err)
+	}
+	newest.Store(2)
+	close(release)
+	if seq := <-got; seq != 2 {
+		t.Errorf("canvas %d was looked at, want the newest", seq)
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+
+	nothing := errors.New("nothing there")
+	if _, _, err := w.DetectNewest(context.Background(), time.Time{}, func() (*Canvas, error) { return nil, nothing }); err != nothing {
+		t.Errorf("without a canvas: %v", err)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_, _, _ = w.DetectNewest(context.Background(), time.Time{}, func() (*Canvas, error) { panic("fault") })
+	}()
+	if dets, _, err := w.Detect(context.Background(), &Canvas{Seq: 5}); err != nil || dets[0].Class != 5 {
+		t.Errorf("after it: %v, %v; the detector should be free", dets, err)
 	}
 	if err := w.Close(); err != nil {
 		t.Error(err)
+	}
+	if _, _, err := w.DetectNewest(context.Background(), time.Time{}, never); !errors.Is(err, ErrWorkersClosed) {
+		t.Errorf("after Close: %v", err)
 	}
 }
 
@@ -216,6 +313,39 @@ func TestNewWorkersThatFails(t *testing.T) {
 		if !f.closed.Load() {
 			t.Errorf("detector %d left open", i)
 		}
+	}
+}
+
+// Calls that are given up at any moment lose no detector.
+func TestWorkersSurviveImpatience(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w, err := NewWorkers(2, func() (Detector, error) {
+		return &faulty{t: t, detect: func(*Canvas) ([]Detection, error) { time.Sleep(20 * time.Microsecond); return nil, nil }}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for cam := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r := rand.New(rand.NewPCG(uint64(cam), 2))
+			for range 500 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.IntN(150))*time.Microsecond)
+				if _, _, err := w.Detect(ctx, &Canvas{}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+				cancel()
+			}
+		}()
+	}
+	wg.Wait()
+	if len(w.free) != 2 || len(w.queue) != 0 {
+		t.Errorf("%d of 2 detectors are free, %d calls wait", len(w.free), len(w.queue))
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

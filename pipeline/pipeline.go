@@ -23,7 +23,14 @@ type Detector interface {
 	Detect(ctx context.Context, c *infer.Canvas) ([]infer.Detection, time.Duration, error)
 }
 
-var _ Detector = (*infer.Workers)(nil)
+// SharedDetector is a Detector that serves several cameras in turn. DetectNewest asks for the canvas when the turn has
+// come, so that it is the newest then; newest does not wait. last is when the camera had its last turn.
+type SharedDetector interface {
+	Detector
+	DetectNewest(ctx context.Context, last time.Time, newest func() (*infer.Canvas, error)) ([]infer.Detection, time.Duration, error)
+}
+
+var _ SharedDetector = (*infer.Workers)(nil)
 
 // Config is what a pipeline is made of. It closes none of these: Source, Detector and Sink belong to whoever made them.
 type Config struct {
@@ -62,8 +69,10 @@ type Pipeline struct {
 	running atomic.Bool // Run or Step is at work
 	closed  bool        // Close's own; guarded by running
 
-	seq    uint64      // of the newest frame; capture goroutine
-	inSize image.Point // of the frames the tracker knows; inference goroutine, or Step's caller
+	seq uint64 // of the newest frame; capture goroutine
+
+	inSize   image.Point // of the frames the tracker knows; inference goroutine, or Step's caller
+	lastTurn time.Time   // when the detector last was this camera's; inference goroutine, or Step's caller
 
 	toCanvas, toDetected, detectorTime *Histogram
 }

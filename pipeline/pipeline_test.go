@@ -19,6 +19,8 @@ import (
 // clocked is a source of n frames at a fixed rate by the fake clock.
 type clocked struct {
 	clock    *fakeClock
+	who      string // sleeps by this name
+	phase    time.Duration
 	interval time.Duration
 	n, given int
 }
@@ -27,8 +29,8 @@ func (s *clocked) Read(ctx context.Context, f *Frame) error {
 	if s.given == s.n {
 		return io.EOF
 	}
-	at := epoch.Add(time.Duration(s.given) * s.interval)
-	if err := s.clock.sleepUntil(ctx, "source", at); err != nil {
+	at := epoch.Add(s.phase + time.Duration(s.given)*s.interval)
+	if err := s.clock.sleepUntil(ctx, s.who, at); err != nil {
 		return err
 	}
 	s.given++
@@ -45,7 +47,7 @@ func TestLatencyDoesNotGrow(t *testing.T) {
 	const n = 2000
 	var ages []time.Duration
 	s := start(t, Config{
-		Source: &clocked{clock: clock, interval: 5 * time.Millisecond, n: n},
+		Source: &clocked{clock: clock, who: "source", interval: 5 * time.Millisecond, n: n},
 		Clock:  clock,
 		Detector: detectorFunc(func(ctx context.Context, c *infer.Canvas) ([]infer.Detection, error) {
 			return nil, clock.sleepUntil(ctx, "detector", clock.Now().Add(50*time.Millisecond))

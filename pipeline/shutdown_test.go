@@ -44,11 +44,36 @@ var endings = []struct {
 				return nil, ctx.Err()
 			})}
 	}, 3 * time.Millisecond, nil},
+	{"turn that never comes", func() Config {
+		return Config{Source: &paced{n: -1, interval: 100 * time.Microsecond}, Detector: noTurn{oneBox}}
+	}, 3 * time.Millisecond, nil},
+	{"engines that were closed", func() Config {
+		return Config{Source: &paced{n: -1, interval: 100 * time.Microsecond}, Detector: closedWorkers()}
+	}, 0, infer.ErrWorkersClosed},
 	{"slow sink", func() Config {
 		sink := newWatcher(WantAnnotated)
 		sink.write = func(*Frame, []tracker.Track) error { time.Sleep(5 * time.Millisecond); return nil }
 		return Config{Source: &paced{n: -1, interval: 100 * time.Microsecond}, Sink: sink, Detector: oneBox}
 	}, 3 * time.Millisecond, nil},
+}
+
+// noTurn is a shared detector whose turn never comes.
+type noTurn struct{ Detector }
+
+func (noTurn) DetectNewest(ctx context.Context, _ time.Time, _ func() (*infer.Canvas, error)) ([]infer.Detection, time.Duration, error) {
+	<-ctx.Done()
+	return nil, 0, ctx.Err()
+}
+
+func closedWorkers() *infer.Workers {
+	w, err := infer.NewWorkers(1, func() (infer.Detector, error) { return &slowEngine{}, nil })
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	return w
 }
 
 // comeToAnEnd runs one pipeline through its ending and gives the time from the cancel, if any, to Run's return.

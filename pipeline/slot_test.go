@@ -91,6 +91,103 @@ func TestSlotTakeWakesOnCloseAndCancel(t *testing.T) {
 	}
 }
 
+func TestSlotReady(t *testing.T) {
+	s := NewSlot[int]()
+	s.Put(1)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Put(2)
+	if v, err := s.Take(t.Context()); v != 2 || err != nil {
+		t.Errorf("Take after Ready gave %d, %v; want the newer 2", v, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Ready(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Ready with an ended context: %v", err)
+	}
+	s.Put(3)
+	s.Close()
+	for range 2 {
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("Ready with a last value: %v", err)
+		}
+	}
+	if v, err := s.Take(t.Context()); v != 3 || err != nil {
+		t.Errorf("Take gave %d, %v", v, err)
+	}
+	for range 2 {
+		if err := s.Ready(t.Context()); err != io.EOF {
+			t.Errorf("Ready after the last value: %v", err)
+		}
+	}
+}
+
+func TestSlotReadyWakes(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(*Slot[int], context.CancelFunc)
+		want error
+	}{
+		{"put", func(s *Slot[int], _ context.CancelFunc) { s.Put(1) }, nil},
+		{"close", func(s *Slot[int], _ context.CancelFunc) { s.Close() }, io.EOF},
+		{"cancel", func(_ *Slot[int], cancel context.CancelFunc) { cancel() }, context.Canceled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := NewSlot[int]()
+			s.Put(0)
+			if _, err := s.Take(t.Context()); err != nil { // leaves what told of it
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			got := make(chan error)
+			go func() { got <- s.Ready(ctx) }()
+			c.do(s, cancel)
+			select {
+			case err := <-got:
+				if err != c.want {
+					t.Errorf("Ready returned %v, want %v", err, c.want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("Ready still waits")
+			}
+		})
+	}
+}
+
+// After Ready there is always something to take, and no value passes a consumer that is asleep.
+func TestSlotReadyThenTake(t *testing.T) {
+	for range 20 {
+		s := NewSlot[int]()
+		const n = 2000
+		go func() {
+			for i := range n {
+				s.Put(i)
+				if rand.IntN(8) == 0 {
+					runtime.Gosched()
+				}
+			}
+			s.Close()
+		}()
+		last := -1
+		for {
+			err := s.Ready(t.Context())
+			if err == io.EOF {
+				break
+			}
+			v, err := s.Take(t.Context())
+			if err != nil || v <= last {
+				t.Fatalf("Take after Ready gave %d after %d, %v", v, last, err)
+			}
+			last = v
+		}
+		if last != n-1 {
+			t.Fatalf("the last value taken was %d", last)
+		}
+	}
+}
+
 // Whatever the interleaving, each value comes out exactly once: taken, or given back by Put, or drained; one consumer
 // sees rising values of each producer; the last value of all is never lost.
 func TestSlotProperty(t *testing.T) {

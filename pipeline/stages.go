@@ -179,12 +179,10 @@ func (r *run) canvas(f *Frame) error {
 func (r *run) inference(ctx context.Context) error {
 	bad := r.faults("inference")
 	for {
-		c, err := r.canvases.Take(ctx)
-		if err != nil {
+		if err := r.canvases.Ready(ctx); err != nil {
 			return err
 		}
-		err = r.look(ctx, c)
-		r.spare <- c
+		err := r.look(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -194,9 +192,19 @@ func (r *run) inference(ctx context.Context) error {
 	}
 }
 
-// look runs the detector on c and enters the result in the books.
-func (r *run) look(ctx context.Context, c *Canvas) error {
-	_, err := r.detect(ctx, c)
+// look runs the detector on the canvas that is the newest when the detector is free, and enters the result in the books.
+// Until then the canvas stays in its slot.
+func (r *run) look(ctx context.Context) error {
+	_, c, err := r.detect(ctx, func() (*Canvas, error) { return r.canvases.Take(ctx) })
+	if c == nil { // no turn: this canvas's chance is gone, unless all ends, when drain enters it
+		if ctx.Err() != nil {
+			return err
+		}
+		var ok bool
+		if c, ok = r.canvases.Drain(); !ok {
+			return err
+		}
+	}
 	switch {
 	case err == nil:
 		r.toDetected.Observe(r.clock.Now().Sub(c.At))
@@ -206,6 +214,7 @@ func (r *run) look(ctx context.Context, c *Canvas) error {
 	default:
 		r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Failed })
 	}
+	r.spare <- c
 	return err
 }
 

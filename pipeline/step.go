@@ -34,7 +34,7 @@ func (p *Pipeline) Step(ctx context.Context, f *Frame) (StepResult, error) {
 	if err := p.boxer.Make(p.step, f); err != nil {
 		return StepResult{}, err
 	}
-	res, err := p.detect(ctx, p.step)
+	res, _, err := p.detect(ctx, func() (*Canvas, error) { return p.step, nil })
 	if err != nil {
 		return StepResult{}, err
 	}
@@ -42,15 +42,24 @@ func (p *Pipeline) Step(ctx context.Context, f *Frame) (StepResult, error) {
 	return res, nil
 }
 
-// detect runs the network on c, tracks what it found and publishes the tracks. Run and Step share it; the result's
-// Tracks are left to Step.
-func (p *Pipeline) detect(ctx context.Context, c *Canvas) (StepResult, error) {
-	dets, took, err := p.cfg.Detector.Detect(ctx, &c.Canvas)
-	if err != nil {
-		return StepResult{}, fmt.Errorf("detect on frame %d: %w", c.Seq, err)
+// detect waits for the detector, runs it on the canvas that take gives then, tracks what it found and publishes the
+// tracks. Run and Step share it; the result's Tracks are left to Step. The canvas is nil if it was not taken.
+func (p *Pipeline) detect(ctx context.Context, take func() (*Canvas, error)) (res StepResult, c *Canvas, err error) {
+	dets, took, err := p.detectNewest(ctx, func() (*infer.Canvas, error) {
+		p.lastTurn = p.clock.Now()
+		if c, err = take(); err != nil {
+			return nil, err
+		}
+		return &c.Canvas, nil
+	})
+	switch {
+	case err != nil && c == nil:
+		return res, nil, fmt.Errorf("wait for the detector: %w", err)
+	case err != nil:
+		return res, c, fmt.Errorf("detect on frame %d: %w", c.Seq, err)
 	}
 	p.detectorTime.Observe(took)
-	res := StepResult{Canvas: c.Letterbox, DetectTime: took}
+	res.Canvas, res.DetectTime = c.Letterbox, took
 	if p.cfg.Tracker != nil {
 		res.Snapshot = p.track(dets, c)
 		p.newest.Store(&published{snap: res.Snapshot, size: c.Letterbox.In})
@@ -59,7 +68,19 @@ func (p *Pipeline) detect(ctx context.Context, c *Canvas) (StepResult, error) {
 	if p.cfg.OnDetections != nil {
 		p.cfg.OnDetections(c.Seq, c.At, res.Detections, res.Snapshot)
 	}
-	return res, nil
+	return res, c, nil
+}
+
+// detectNewest lets a shared detector ask for the canvas when its turn has come; any other gets it at once.
+func (p *Pipeline) detectNewest(ctx context.Context, newest func() (*infer.Canvas, error)) ([]infer.Detection, time.Duration, error) {
+	if d, ok := p.cfg.Detector.(SharedDetector); ok {
+		return d.DetectNewest(ctx, p.lastTurn, newest)
+	}
+	c, err := newest()
+	if err != nil {
+		return nil, 0, err
+	}
+	return p.cfg.Detector.Detect(ctx, c)
 }
 
 // told takes out, in place, what only the tracker was to see.
