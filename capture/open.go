@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"yfv2d/capture/live"
 	"yfv2d/pipeline"
 )
 
@@ -30,13 +31,20 @@ func ParseSpeed(s string) (Speed, error) {
 	return 0, fmt.Errorf("speed %q: want realtime or max", s)
 }
 
-// Options say how a source is played. The zero value plays once, in real time.
+// Options say how a source is read. The zero value plays once, in real time, and shows the picture as it comes.
 type Options struct {
+	View  View           // how the picture is shown
 	Loop  bool           // start a file or a list of pictures again at its end; test: has no end of its own and ignores it
 	Speed Speed          // Realtime or Max
 	Dir   string         // relative paths start here; empty means the working directory
 	Clock Clock          // nil: the system's clock
 	Log   zerolog.Logger // what is worth saying once (a cropped side); the zero Logger says nothing
+
+	// Of sources of the outside world.
+	Transport   string       // rtsp: "tcp" (also ""), "udp" or "auto"
+	TLSInsecure bool         // rtsps and https: take any certificate
+	PollFPS     float64      // http with single JPEG pictures: how many a second are asked for; 0 is 1
+	Live        live.Options // its Log is set from Log
 }
 
 // Namer is a Source that knows the name of the file its newest frame (or *PictureError) came from. It is asked by the
@@ -54,9 +62,20 @@ func Open(ctx context.Context, spec string, opt Options) (pipeline.Source, error
 	if err != nil {
 		return nil, err
 	}
+	if err := opt.View.Check(); err != nil {
+		return nil, fmt.Errorf("open source %q: %w", Redact(spec), err)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open source %q: %w", Redact(spec), err)
 	}
+	src, err := openSpec(ctx, s, opt)
+	if err != nil {
+		return nil, fmt.Errorf("open source %q: %w", Redact(spec), err)
+	}
+	return NewView(src, opt.View), nil
+}
+
+func openSpec(ctx context.Context, s spec, opt Options) (pipeline.Source, error) {
 	if s.kind == kindTest {
 		return newPattern(s.pattern, opt.Speed, opt.Clock), nil
 	}
@@ -64,11 +83,7 @@ func Open(ctx context.Context, spec string, opt Options) (pipeline.Source, error
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(opt.Dir, path)
 	}
-	src, err := openPath(ctx, path, opt)
-	if err != nil {
-		return nil, fmt.Errorf("open source %q: %w", Redact(spec), err)
-	}
-	return src, nil
+	return openPath(ctx, path, opt)
 }
 
 // openPath opens a file, a folder or a glob with the wrappers that opt asks for.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"yfv2d/capture"
+	"yfv2d/capture/live"
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer"
 	"yfv2d/infer/model"
@@ -123,9 +125,37 @@ func (cam *camera) reopening(spec string) (*capture.Reopening, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := capture.Options{Loop: s.Loop, Speed: speed, Dir: s.dir, Log: cam.log}
+	opt := capture.Options{
+		Loop: s.Loop, Speed: speed, Dir: s.dir, Log: cam.log, View: viewOf(s.Camera),
+		Transport: s.Transport, TLSInsecure: !s.TLSVerify, PollFPS: s.PollFPS,
+		Live: live.Options{Need: cam.need, Stuck: &live.Stuck{}},
+	}
 	open := func(ctx context.Context) (pipeline.Source, error) { return capture.Open(ctx, spec, opt) }
 	return capture.NewReopening(open, capture.ReopeningOptions{Log: cam.log, RetryMax: s.retryMax}), nil
+}
+
+// need is how many frames a second are of use: all while somebody watches, else what detection takes.
+func (cam *camera) need() float64 {
+	if cam.preview.Wants() != 0 {
+		return math.Inf(1)
+	}
+	return cam.settings.detectFPS
+}
+
+// viewOf is how the configuration wants a camera's picture to be shown.
+func viewOf(c config.Camera) capture.View {
+	v := capture.View{
+		Rotate: c.Rotate, Crop: c.Crop,
+		FlipX: c.Flip == "horizontal" || c.Flip == "both", FlipY: c.Flip == "vertical" || c.Flip == "both",
+	}
+	for _, polygon := range c.Mask {
+		points := make([]capture.Point, len(polygon))
+		for i, p := range polygon {
+			points[i] = capture.Point{X: p[0], Y: p[1]}
+		}
+		v.Masks = append(v.Masks, points)
+	}
+	return v
 }
 
 // start runs the camera until halt, or until ctx ends.

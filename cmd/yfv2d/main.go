@@ -64,6 +64,7 @@ Exit codes:
 		newEvalCmd(),
 		newTrackEvalCmd(),
 		newCheckCmd(),
+		newDoctorCmd(),
 		newVersionCmd(),
 		newGenCmd(),
 	)
