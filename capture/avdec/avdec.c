@@ -78,7 +78,7 @@ static int start(yfv_avdec *d, const AVCodec *codec, int64_t max_pixels) {
 	c->thread_type = 0;
 	// Pictures that refer to lost ones come out too, marked: which of them are fit to be seen is decided in Go.
 	c->flags |= AV_CODEC_FLAG_LOW_DELAY | AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_UNALIGNED;
-	c->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
+	c->err_recognition = AV_EF_EXPLODE;
 	// The cheapest concealment: what it works on is marked in the picture, and without it missing slices are not.
 	c->error_concealment = FF_EC_FAVOR_INTER;
 	return avcodec_open2(c, codec, NULL);
@@ -159,6 +159,8 @@ void yfv_avdec_flush(yfv_avdec *d) { avcodec_flush_buffers(d->ctx); }
 void yfv_avdec_skip(yfv_avdec *d, int level) {
 	d->ctx->skip_frame = level == 0 ? AVDISCARD_DEFAULT : level == 1 ? AVDISCARD_NONREF : AVDISCARD_NONKEY;
 }
+
+void yfv_avdec_strict(yfv_avdec *d, int on) { d->ctx->err_recognition = on ? AV_EF_EXPLODE : 0; }
 
 int yfv_avdec_delay(const yfv_avdec *d) { return d->ctx->has_b_frames; }
 

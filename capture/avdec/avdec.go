@@ -197,6 +197,19 @@ func (d *Decoder) Skip(s Skip) {
 	}
 }
 
+// Strict sets whether units with faults that a player would play over are errors. They are unless it is turned off: H.265
+// and JPEG pictures with missing parts are not marked as damaged otherwise. Some encoders break their standard in every unit.
+func (d *Decoder) Strict(on bool) {
+	if d.c == nil {
+		return
+	}
+	var k C.int
+	if on {
+		k = 1
+	}
+	C.yfv_avdec_strict(d.c, k)
+}
+
 // Delay is how many pictures the stream makes the decoder keep to put them in order: 0 without B-frames.
 func (d *Decoder) Delay() int {
 	if d.c == nil {

@@ -44,6 +44,9 @@ void yfv_avdec_flush(yfv_avdec *d);
 // yfv_avdec_skip leaves pictures out: 0 none, 1 those that no other needs, 2 all but key pictures.
 void yfv_avdec_skip(yfv_avdec *d, int level);
 
+// yfv_avdec_strict sets whether faults that can be played over are errors; they are at first.
+void yfv_avdec_strict(yfv_avdec *d, int on);
+
 // yfv_avdec_delay is how many pictures the decoder keeps to put them in order.
 int yfv_avdec_delay(const yfv_avdec *d);
 

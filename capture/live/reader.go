@@ -4,118 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"time"
 
 	"yfv2d/capture/avdec"
 	"yfv2d/pipeline"
 )
 
-// Read waits for units and fills f with the next picture, I420 with even sides. At is the unit's, and increases.
-func (s *Stream) Read(ctx context.Context, f *pipeline.Frame) error {
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.over(); err != nil {
-			return err
-		}
-		got, err := s.reader.receive(f)
-		if err != nil || got {
-			return err
-		}
-		u, err := s.next(ctx)
-		if errors.Is(err, io.EOF) && s.reader.drain() {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.reader.feed(u); err != nil {
-			return err
-		}
-	}
-}
+const (
+	// maxSent is how many units may follow one before its picture is taken as lost: H.264 keeps 16 pictures at most.
+	maxSent = 20
+	// patience is how many groups in a row may end in a decode error before the decoder is told to play over faults: that
+	// many are the encoder's own.
+	patience = 4
+	// provenPictures of a stream without key units count as one sound group.
+	provenPictures = 100
+)
 
-// over is the error that ends reading at once.
-func (s *Stream) over() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return pipeline.ErrClosed
-	}
-	if s.failed != nil && !errors.Is(s.failed, io.EOF) {
-		return s.failed
-	}
-	return nil
-}
-
-// next waits for the oldest unit.
-func (s *Stream) next(ctx context.Context) (unit, error) {
-	for {
-		u, ok, err := s.pop()
-		if ok || err != nil {
-			return u, err
-		}
-		select {
-		case <-s.wake:
-		case <-ctx.Done():
-			return unit{}, ctx.Err()
-		}
-	}
-}
-
-func (s *Stream) pop() (unit, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return unit{}, false, pipeline.ErrClosed
-	}
-	if len(s.queue) == 0 {
-		return unit{}, false, s.failed
-	}
-	u := s.queue[0]
-	s.queue[0] = unit{}
-	s.queue = s.queue[1:]
-	s.bytes -= len(u.Data)
-	return u, true, nil
-}
-
-func (s *Stream) notDecoded(n int) {
-	s.mu.Lock()
-	s.counts.NotDecoded += uint64(n)
-	s.mu.Unlock()
-}
-
-func (s *Stream) decodeError(n int) {
-	s.mu.Lock()
-	s.counts.DecodeError += uint64(n)
-	s.mu.Unlock()
-}
-
-// maxSent is how many units may follow one before its picture is taken as lost: H.264 keeps 16 pictures at most.
-const maxSent = 20
-
-// sent is a unit in the decoder whose picture has not come out.
-type sent struct {
-	tag int64
-	at  time.Time
-	ref bool
-}
-
-// reader decodes on the capture goroutine.
+// reader decodes on the capture goroutine. Stream.reading guards it.
 type reader struct {
-	s      *Stream
-	dec    *avdec.Decoder // nil after close
-	codec  pipeline.Codec
-	tag    int64
-	sent   []sent
-	join   join  // how the present group was joined; joinNot: waits for a key unit
-	first  int64 // tag of the unit it was joined with
-	ending bool  // the decoder drains
-	last   time.Time
+	s     *Stream
+	dec   *avdec.Decoder // nil after close
+	codec pipeline.Codec
+	tag   int64  // of the newest unit that the decoder got
+	sent  []sent // units in the decoder whose pictures have not come out
+	last  time.Time
+
+	join     join  // how the present group was joined; joinNot: waits for a key unit
+	first    int64 // tag of the unit it was joined with: pictures that come out before that unit's lack what they need
+	opened   bool  // that unit's picture came out
+	headless bool  // the decoder lacks what comes before the group's key unit
+	draining bool
+	sound    int // pictures since it was joined
+	spoilt   int // groups in a row that ended in a decode error
+	lenient  bool
+	follower follower
+
+	thrift thrift
+}
+
+// sent is a unit in the decoder.
+type sent struct {
+	tag   int64
+	at    time.Time
+	ref   bool
+	ghost bool // accounted for already; its picture is not wanted
 }
 
 // open makes the decoder.
@@ -127,7 +60,7 @@ func (r *reader) open(c pipeline.Codec) error {
 	if r.dec != nil {
 		_ = r.dec.Close()
 	}
-	r.dec, r.codec, r.join = dec, c, joinNot
+	*r = reader{s: r.s, dec: dec, codec: c, last: r.last}
 	return nil
 }
 
@@ -143,57 +76,157 @@ func (r *reader) close() error {
 
 // forget settles what the decoder has and will not give.
 func (r *reader) forget() {
-	r.s.notDecoded(len(r.sent))
+	for _, u := range r.sent {
+		if !u.ghost {
+			r.s.count(&r.s.counts.NotDecoded)
+		}
+	}
 	r.sent = r.sent[:0]
 }
 
-// feed gives a unit to the decoder, or accounts for why not.
-func (r *reader) feed(u unit) error {
+// feed gives a unit to the decoder, or accounts for why not. Late says that its picture is not wanted any more.
+func (r *reader) feed(ctx context.Context, u unit, late bool) error {
 	if u.Codec != r.codec {
 		r.forget()
 		if err := r.open(u.Codec); err != nil {
-			r.s.notDecoded(1)
+			r.s.count(&r.s.counts.NotDecoded)
 			return err
 		}
 	}
-	if u.broken {
-		r.part()
-	}
 	if !u.picture {
 		_ = r.dec.Send(u.Data, 0) // parameter sets; if they are wrong, the pictures will tell
-		r.s.notDecoded(1)
+		r.s.count(&r.s.counts.NotDecoded)
 		return nil
 	}
-	if r.join == joinNot {
-		r.join, r.first = u.join, r.tag+1
-	} else if u.join == joinKey {
-		r.join = joinKey
+	if !r.follower.follows(u.order, u.ref) && !r.lenient || u.broken {
+		r.part()
 	}
-	if r.join == joinNot {
-		r.s.notDecoded(1)
+	if !r.enter(u) || r.leaveOut(u, late) || !r.catchUp(ctx, u) {
+		r.s.count(&r.s.counts.NotDecoded)
 		return nil
 	}
-	r.tag++
-	if err := r.dec.Send(u.Data, r.tag); err != nil {
-		r.s.decodeError(1)
-		if u.ref {
-			r.part()
-		}
-		return nil
+	if late {
+		r.s.count(&r.s.counts.NotDecoded)
 	}
-	r.sent = append(r.sent, sent{tag: r.tag, at: u.At, ref: u.ref})
-	if len(r.sent) > maxSent {
-		r.sent = r.sent[1:]
-		r.s.decodeError(1)
+	if u.ref {
+		r.thrift.has(u)
 	}
+	r.send(u, late)
 	return nil
 }
 
-// part gives up the present group: its further pictures refer to what is damaged or lost.
+// leaveOut says whether a unit is not needed at present, and keeps it for later if others may need it.
+func (r *reader) leaveOut(u unit, late bool) bool {
+	pace := r.s.rhythm()
+	if wants := r.thrift.wants(u, pace); wants && (u.ref || !late) {
+		r.thrift.picked(u, pace)
+		return false
+	}
+	if !u.ref || u.Codec == pipeline.JPEG {
+		return true
+	}
+	r.drain() // what the decoder holds back to put it in order would come with the next key unit
+	if !r.thrift.keep(u) {
+		r.part()
+	}
+	return true
+}
+
+// enter begins a group with a unit that allows it; false if the unit cannot be decoded at this place.
+func (r *reader) enter(u unit) bool {
+	if r.join == joinNot && u.join == joinNot || u.leading && r.headless {
+		return false
+	}
+	if u.join == joinKey && r.join != joinNot || r.sound > provenPictures {
+		r.spoilt, r.sound = 0, 0
+	}
+	if u.join == joinKey {
+		r.headless = false
+	}
+	if r.join == joinNot || u.join == joinKey && r.thrift.behind() {
+		r.rejoin(u.join)
+	}
+	if u.join == joinKey && r.codec != pipeline.JPEG {
+		r.join = joinKey
+		r.thrift.begin(u.At, math.IsInf(r.s.cfg.needed(), 1))
+	}
+	return true
+}
+
+// rejoin makes the decoder begin anew with the next unit.
+func (r *reader) rejoin(j join) {
+	r.forget()
+	r.dec.Flush()
+	r.join, r.first, r.opened, r.headless, r.sound = j, r.tag+1, false, true, 0
+}
+
+// send gives a unit to the decoder.
+func (r *reader) send(u unit, ghost bool) {
+	r.tag++
+	if err := r.dec.Send(u.Data, r.tag); err != nil {
+		if !ghost {
+			r.s.count(&r.s.counts.DecodeError)
+		}
+		if u.ref {
+			r.spoil()
+		}
+		return
+	}
+	r.sent = append(r.sent, sent{tag: r.tag, at: u.At, ref: u.ref, ghost: ghost})
+	if len(r.sent) > maxSent {
+		if !r.sent[0].ghost {
+			r.s.count(&r.s.counts.DecodeError)
+		}
+		r.sent = append(r.sent[:0], r.sent[1:]...)
+	}
+}
+
+// catchUp decodes what was left out and is needed now, before u; false if there is a fault in it, or ctx ended first and u is
+// left out too.
+func (r *reader) catchUp(ctx context.Context, u unit) bool {
+	for r.thrift.behind() {
+		if ctx.Err() != nil {
+			if u.ref && !r.thrift.keep(u) {
+				r.part()
+			}
+			return false
+		}
+		if r.thrift.fed == 0 {
+			r.rejoin(r.join)
+		}
+		r.thrift.fed++
+		r.send(r.thrift.group[r.thrift.fed-1], true)
+		for r.join != joinNot {
+			if _, ok := r.picture(); !ok {
+				break
+			}
+			r.s.count(&r.s.counts.NotDecoded) // not a ghost's, and there is no frame to put it in
+		}
+	}
+	return r.join != joinNot
+}
+
+// part gives up the present group: its further pictures refer to what is damaged or lost. To trust the decoder to mark each
+// of them would not do: it marks what it conceals, not what refers to it, and H.265 not even that.
 func (r *reader) part() {
 	r.forget()
 	r.dec.Flush()
 	r.join = joinNot
+	r.follower = follower{}
+	r.thrift.forget()
+}
+
+// spoil parts after a decode error.
+func (r *reader) spoil() {
+	r.part()
+	r.spoilt++
+	if r.spoilt < patience || r.lenient {
+		return
+	}
+	r.lenient = true
+	r.dec.Strict(false)
+	r.s.cfg.Log.Warn().Str("codec", string(r.codec)).
+		Msg("the stream breaks its standard all the time: faults are played over, damage may be shown")
 }
 
 // drain makes the decoder give what it holds; false if that is nothing.
@@ -202,44 +235,19 @@ func (r *reader) drain() bool {
 		return false
 	}
 	_ = r.dec.Drain()
-	r.ending = true
+	r.draining = true
 	return true
 }
 
-// receive fills f with the next picture that is fit to be seen, if there is one.
+// receive fills f with the next picture, if there is one.
 func (r *reader) receive(f *pipeline.Frame) (bool, error) {
 	for {
-		p, ok, err := r.dec.Receive()
-		if err != nil {
-			r.s.decodeError(len(r.sent))
-			r.sent = r.sent[:0]
-			r.part()
-			return false, nil
-		}
+		u, ok := r.picture()
 		if !ok {
-			if r.ending {
-				r.ending = false
-				r.part()
-			}
 			return false, nil
-		}
-		u, ok := r.settle(p.Tag)
-		if !ok {
-			continue
-		}
-		if p.Damaged {
-			r.s.decodeError(1)
-			if u.ref {
-				r.part()
-			}
-			continue
-		}
-		if u.tag < r.first || p.Unrecovered && r.join == joinRecovery {
-			r.s.notDecoded(1)
-			continue
 		}
 		if err := r.dec.Convert(f); err != nil {
-			r.s.decodeError(1)
+			r.s.count(&r.s.counts.DecodeError)
 			if unsupported := new(avdec.Unsupported); errors.As(err, &unsupported) {
 				return false, &Refused{fmt.Errorf("%s: %w", r.codec, err)}
 			}
@@ -252,6 +260,56 @@ func (r *reader) receive(f *pipeline.Frame) (bool, error) {
 		r.last = f.At
 		return true, nil
 	}
+}
+
+// picture takes the next picture that is fit to be seen from the decoder, and accounts for those that are not.
+func (r *reader) picture() (sent, bool) {
+	for {
+		p, ok, err := r.dec.Receive()
+		if err != nil {
+			r.spoil()
+			return sent{}, false
+		}
+		if !ok {
+			r.drained()
+			return sent{}, false
+		}
+		u, ok := r.settle(p.Tag)
+		if !ok {
+			continue
+		}
+		r.opened = r.opened || u.tag == r.first
+		switch {
+		case p.Damaged:
+			if !u.ghost {
+				r.s.count(&r.s.counts.DecodeError)
+			}
+			if u.ref {
+				r.spoil()
+			}
+		case u.ghost:
+		case !r.opened || p.Unrecovered && r.join == joinRecovery:
+			r.s.count(&r.s.counts.NotDecoded)
+		default:
+			r.sound++
+			return u, true
+		}
+	}
+}
+
+// drained settles what did not come out although it should have.
+func (r *reader) drained() {
+	if !r.draining {
+		return
+	}
+	r.draining = false
+	for _, u := range r.sent {
+		if !u.ghost {
+			r.s.count(&r.s.counts.DecodeError)
+		}
+	}
+	r.sent = r.sent[:0]
+	r.thrift.fed = 0
 }
 
 // settle takes a unit off the list of those in the decoder.

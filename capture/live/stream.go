@@ -37,22 +37,16 @@ type Stream struct {
 	queue  []unit
 	bytes  int // in queue
 	counts pipeline.UnitCounts
-	seq    uint64
 	pulse  pulse
-	lost   int   // units that did not fit since the last one in the queue
+	lost   bool  // between the newest unit of the queue and the next
+	behind bool  // an episode of lag was told of
 	failed error // from Fail
 	closed bool
 
+	inspector inspector // the reader goroutine's
+
 	reading sync.Mutex // held by Read and by Close's last part; over what follows
 	reader  reader
-}
-
-// unit is an access unit on its way.
-type unit struct {
-	*pipeline.AccessUnit
-	traits
-	came   time.Time
-	broken bool // units before it were lost
 }
 
 // NewStream makes a stream that waits for its first key unit. The caller closes it.
@@ -70,13 +64,13 @@ func NewStream(cfg StreamConfig) (*Stream, error) {
 }
 
 // Push takes an access unit from the reader goroutine and never blocks. au.At is its picture's capture time. Push sets Seq,
-// Codec and Key; after it nobody writes the unit or its bytes.
+// Codec and Key, and hands the unit to OnUnit; after that nobody writes it.
 func (s *Stream) Push(au *pipeline.AccessUnit) {
 	now := time.Now()
 	s.mu.Lock()
-	codec := s.codec
+	codec := s.codec // only the reader goroutine changes it
 	s.mu.Unlock()
-	t := inspect(codec, au.Data)
+	t := s.inspector.inspect(codec, au.Data)
 	if !s.take(unit{AccessUnit: au, traits: t, came: now}) {
 		return
 	}
@@ -93,23 +87,26 @@ func (s *Stream) take(u unit) bool {
 	if s.closed || s.failed != nil {
 		return false
 	}
-	s.seq++
-	u.Seq, u.Codec, u.Key = s.seq, s.codec, u.join == joinKey
 	s.counts.Units++
+	u.Seq, u.Codec, u.Key = s.counts.Units, s.codec, u.join == joinKey
 	s.pulse.unit(u.came, u.At, u.Key, s.codec != pipeline.JPEG)
 	if s.codec == pipeline.JPEG {
 		s.clear() // each stands alone: the newest is all that is wanted
 	}
-	if len(u.Data) > s.cfg.MaxBytes || len(u.Data) == 0 {
+	if len(u.Data) == 0 {
+		s.counts.NotDecoded++
+		return false
+	}
+	if len(u.Data) > s.cfg.MaxBytes {
 		s.counts.DecodeError++
-		s.lost++
-		return len(u.Data) > 0
+		s.lost = true
+		return true
 	}
 	if len(s.queue) >= maxQueueUnits || s.bytes+len(u.Data) > max(maxQueueBytes, s.cfg.MaxBytes) {
 		s.clear()
-		s.lost++
+		s.lost = true
 	}
-	u.broken, s.lost = s.lost > 0, 0
+	u.broken, s.lost = s.lost, false
 	s.queue = append(s.queue, u)
 	s.bytes += len(u.Data)
 	return true
@@ -127,6 +124,13 @@ func (s *Stream) Touch() {
 	now := time.Now()
 	s.mu.Lock()
 	s.pulse.data = now
+	s.mu.Unlock()
+}
+
+// Lost tells that units, or parts of them, were lost before the one that is pushed next: what refers to them is not shown.
+func (s *Stream) Lost() {
+	s.mu.Lock()
+	s.lost = true
 	s.mu.Unlock()
 }
 
@@ -159,7 +163,7 @@ func (s *Stream) SetCodec(c pipeline.Codec) error {
 		return nil
 	}
 	s.clear()
-	s.codec, s.lost = c, 0
+	s.codec, s.lost = c, false
 	s.pulse.forget()
 	return nil
 }
