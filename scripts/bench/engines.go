@@ -15,20 +15,40 @@ import (
 	"yfv2d/infer/model"
 )
 
-// startEngine starts one of the program's own engines.
-func startEngine(ctx context.Context, o *options, name, engine, ref string) (*worker, error) {
-	return startWorker(ctx, name, o.bin, "bench-worker", "--engine", engine, "--model", ref,
-		"--input", fmt.Sprintf("%dx%d", side, side), "--source", "file:"+o.clip)
+// nameInt8 is XNNPACK with the int8 model.
+const nameInt8 = "xnnpack-int8"
+
+// engine is one of the program's own, with its model.
+type engine struct{ name, engine, model string }
+
+// engineOf is the engine that the results call so, false for ONNX Runtime. The int8 model is a file in dir.
+func (o *options) engineOf(name, dir string) (engine, bool) {
+	switch name {
+	case "opencv-stock", "opencv", "xnnpack":
+		return engine{name, name, o.model}, true
+	case nameInt8:
+		return engine{name, "xnnpack", filepath.Join(dir, "int8.onnx")}, true
+	}
+	return engine{}, false
+}
+
+// command measures the engine.
+func (e engine) command(o *options) []string {
+	return []string{o.bin, "bench-worker", "--engine", e.engine, "--model", e.model, "--input", fmt.Sprintf("%dx%d", side, side), "--source", "file:" + o.clip}
+}
+
+func (e engine) start(ctx context.Context, o *options) (*worker, error) {
+	return startWorker(ctx, e.name, e.command(o)...)
 }
 
 // startInt8 makes the int8 model and starts XNNPACK with it.
 func startInt8(ctx context.Context, o *options, dir string) (*worker, error) {
-	path := filepath.Join(dir, "int8.onnx")
-	out, err := exec.CommandContext(ctx, o.bin, "model", "quantize", o.model, "--calibrate", o.calibrate, "-o", path).CombinedOutput()
+	e, _ := o.engineOf(nameInt8, dir)
+	out, err := exec.CommandContext(ctx, o.bin, "model", "quantize", o.model, "--calibrate", o.calibrate, "-o", e.model).CombinedOutput()
 	if err != nil {
 		return nil, errors.New(firstLine(out))
 	}
-	return startEngine(ctx, o, "xnnpack-int8", "xnnpack", path)
+	return e.start(ctx, o)
 }
 
 func firstLine(b []byte) string {

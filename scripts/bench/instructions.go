@@ -26,16 +26,20 @@ func (r *results) count(ctx context.Context, o *options, dir string) {
 		r.note("Instructions were not counted: %v.", err)
 		return
 	}
-	for _, engine := range []string{"xnnpack", "opencv", "opencv-stock"} {
-		fmt.Fprintln(os.Stderr, "bench: counting instructions:", engine)
-		n, err := countEngine(ctx, o, preload, engine)
+	for _, name := range order {
+		e, ok := o.engineOf(name, dir)
+		if _, measured := r.Engines[name]; !ok || !measured {
+			continue // ONNX Runtime, or not built
+		}
+		fmt.Fprintln(os.Stderr, "bench: counting instructions:", name)
+		n, err := countEngine(ctx, o, preload, e)
 		if err != nil {
-			r.note("Instructions of %s were not counted: valgrind does not run the program on this machine (%v).", engine, err)
+			r.note("Instructions of %s were not counted: valgrind does not run the program on this machine (%v).", name, err)
 			continue
 		}
-		f := r.Engines[engine]
+		f := r.Engines[name]
 		f.Instructions = &n
-		r.Engines[engine] = f
+		r.Engines[name] = f
 	}
 	r.note("Instructions are those that valgrind counts; it knows no AVX-512, so the engines take their AVX2 ways there.")
 }
@@ -61,12 +65,12 @@ const (
 	countSteps = 2
 )
 
-func countEngine(ctx context.Context, o *options, preload, engine string) (int64, error) {
-	few, err := instructions(ctx, o, preload, engine, fewSteps)
+func countEngine(ctx context.Context, o *options, preload string, e engine) (int64, error) {
+	few, err := instructions(ctx, o, preload, e, fewSteps)
 	if err != nil {
 		return 0, err
 	}
-	many, err := instructions(ctx, o, preload, engine, fewSteps+countSteps)
+	many, err := instructions(ctx, o, preload, e, fewSteps+countSteps)
 	return (many - few) / countSteps, err
 }
 
@@ -77,11 +81,11 @@ var (
 )
 
 // instructions is how many a worker takes for so many steps and for its start.
-func instructions(ctx context.Context, o *options, preload, engine string, steps int) (int64, error) {
+func instructions(ctx context.Context, o *options, preload string, e engine, steps int) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null",
-		o.bin, "bench-worker", "--engine", engine, "--model", o.model, "--input", fmt.Sprintf("%dx%d", side, side), "--source", "file:"+o.clip)
+	cmd := exec.CommandContext(ctx, "valgrind", append([]string{"--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"},
+		e.command(o)...)...)
 	// Go's scheduler reads the clock by that instruction too. Without idle threads that spin, and without garbage collection, two
 	// runs differ by 0.3 million.
 	cmd.Env = append(os.Environ(), "LD_PRELOAD="+preload, "GODEBUG=cpu.rdtscp=off", "GOMAXPROCS=1", "GOGC=off")

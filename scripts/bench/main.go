@@ -1,5 +1,6 @@
 // Command bench compares the engines with each other and with ONNX Runtime on this machine, all in one run: in turns, on one
-// thread each, on one core. It writes bench/RESULTS.md and bench/results.json.
+// thread each, on one core. It writes bench/RESULTS.md and bench/results.json. With -int8-only it compares XNNPACK in float
+// and in int8, and writes the figures to a file of their own, which RESULTS.md shows too.
 package main
 
 import (
@@ -22,6 +23,8 @@ type options struct {
 	daemonSeconds    int
 	ort, calibrate   string
 	count            bool
+	int8Only         string // file
+	render           bool
 }
 
 func main() {
@@ -35,6 +38,8 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 60, "turns of each engine")
 	flag.DurationVar(&o.slice, "slice", 150*time.Millisecond, "length of a turn")
 	flag.BoolVar(&o.count, "count", false, "count the instructions of a detect step with valgrind too, which takes minutes")
+	flag.StringVar(&o.int8Only, "int8-only", "", "measure only XNNPACK in float and int8, and write the figures to this file")
+	flag.BoolVar(&o.render, "render", false, "measure nothing: write RESULTS.md anew from the figures in the folder of the results")
 	flag.IntVar(&o.daemonSeconds, "daemon-seconds", 30, "length of each measurement of the daemon; 0: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -51,6 +56,9 @@ const side = 352
 func run(ctx context.Context, o *options) error {
 	if o.rounds < 1 || o.slice <= 0 {
 		return errors.New("-rounds and -slice must be positive")
+	}
+	if o.render {
+		return render(o.out)
 	}
 	dir, err := os.MkdirTemp("", "yfv2d-bench")
 	if err != nil {
@@ -70,6 +78,9 @@ func run(ctx context.Context, o *options) error {
 	closeAll(workers)
 	r.sum(workers)
 	r.LoadAfter = loadAverage()
+	if o.int8Only != "" {
+		return r.writeInt8(o.int8Only)
+	}
 	if o.daemonSeconds > 0 {
 		if err := r.daemon(ctx, o, filepath.Join(dir, "daemon.json")); err != nil {
 			return err
@@ -83,18 +94,30 @@ func run(ctx context.Context, o *options) error {
 
 // start opens all that can be measured on this machine. What is closed needs no second thought: closeAll takes any.
 func start(ctx context.Context, o *options, dir string, r *results) ([]*worker, error) {
+	names := []string{"opencv-stock", "opencv", "xnnpack"}
+	if o.int8Only != "" {
+		names = names[2:]
+	}
 	var all []*worker
-	for _, e := range []string{"opencv-stock", "opencv", "xnnpack"} {
-		w, err := startEngine(ctx, o, e, e, o.model)
+	for _, name := range names {
+		e, _ := o.engineOf(name, dir)
+		w, err := e.start(ctx, o)
 		if err != nil {
 			return all, err
 		}
 		all = append(all, w)
 	}
-	if w, err := startInt8(ctx, o, dir); err != nil {
-		r.note("XNNPACK int8: not built (%v)", err)
-	} else {
+	w, err := startInt8(ctx, o, dir)
+	switch {
+	case err == nil:
 		all = append(all, w)
+	case o.int8Only != "":
+		return all, err
+	default:
+		r.note("XNNPACK int8: not built (%v)", err)
+	}
+	if o.int8Only != "" {
+		return all, nil
 	}
 	ort, err := startORT(ctx, o, dir, r)
 	return append(all, ort...), err

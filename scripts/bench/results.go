@@ -8,8 +8,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -42,8 +40,7 @@ type results struct {
 	Engines    map[string]figures `json:"engines"`
 	Daemon     []daemonFigures    `json:"daemon"`
 	Notes      []string           `json:"notes"`
-
-	names []string // of the engines, in order
+	VNNI       bool               `json:"vnni"` // the processor has int8 products
 }
 
 // figures of an engine: medians over the rounds of each round's median, ms.
@@ -67,7 +64,7 @@ type daemonFigures struct {
 
 func newResults(o *options) *results {
 	return &results{
-		Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), System: system(), Model: o.model, Versions: versions(o.bin),
+		Date: time.Now().UTC().Format("2006-01-02"), Machine: machine(), VNNI: vnni(), System: system(), Model: o.model, Versions: versions(o.bin),
 		Rounds: o.rounds, SliceMs: o.slice.Milliseconds(), Engines: map[string]figures{}, Notes: []string{},
 	}
 }
@@ -98,7 +95,7 @@ func (r *results) sum(workers []*worker) {
 			around := round4(w.of(func(p round) float64 { return p.around }))
 			f.Step, f.Around = &step, &around
 		}
-		r.Engines[w.name], r.names = f, append(r.names, w.name)
+		r.Engines[w.name] = f
 	}
 	xnn, best := r.Engines["xnnpack"], r.bestORT()
 	r.XNNPACKOverORT = ratio(xnn.Forward, best)
@@ -152,22 +149,6 @@ func (r *results) daemon(ctx context.Context, o *options, path string) error {
 	return nil
 }
 
-func (r *results) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	text := r.markdown()
-	fmt.Print(text)
-	if err := os.WriteFile(filepath.Join(dir, "results.json"), append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(text), 0o644)
-}
-
 func median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
@@ -177,58 +158,3 @@ func median(v []float64) float64 {
 }
 
 func round4(v float64) float64 { return math.Round(v*1e4) / 1e4 }
-
-func loadAverage() string {
-	b, _ := os.ReadFile("/proc/loadavg")
-	f := strings.Fields(string(b))
-	return strings.Join(f[:min(len(f), 3)], " ")
-}
-
-func machine() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	name := "unknown processor"
-	for line := range strings.Lines(string(b)) {
-		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
-			name = strings.TrimSpace(v)
-		}
-	}
-	return fmt.Sprintf("%s, %d cores, %s", name, runtime.NumCPU(), runtime.GOARCH)
-}
-
-// system is the distribution's name.
-func system() string {
-	b, _ := os.ReadFile("/etc/os-release")
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
-			return strings.Trim(strings.TrimSpace(v), `"`)
-		}
-	}
-	return runtime.GOOS
-}
-
-// versions are those of the program and of what it stands on.
-func versions(bin string) map[string]string {
-	v := map[string]string{}
-	var own struct{ Version, Commit, Go, OpenCV string }
-	if out, err := exec.Command(bin, "version", "--json").Output(); err == nil && json.Unmarshal(out, &own) == nil {
-		v["yfv2d"], v["go"], v["opencv"] = strings.TrimSpace(own.Version+" "+own.Commit), own.Go, own.OpenCV
-	}
-	if out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", "libxnnpack-dev").Output(); err == nil {
-		v["libxnnpack"] = string(out)
-	}
-	if out, err := exec.Command("node", "--version").Output(); err == nil {
-		v["node"] = strings.TrimSpace(string(out))
-	}
-	return v
-}
-
-// ortVersion is the version of ONNX Runtime in a lock file, empty if it has none.
-func ortVersion(lock []byte) string {
-	var l struct {
-		Packages map[string]struct{ Version string }
-	}
-	if json.Unmarshal(lock, &l) != nil {
-		return ""
-	}
-	return l.Packages["node_modules/onnxruntime-node"].Version
-}

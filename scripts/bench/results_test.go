@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -49,6 +51,71 @@ func TestSum(t *testing.T) {
 	for _, want := range []string{"| XNNPACK, float | 2.00 | 2.00 | 50 % | 2.20 | 0.200 | 1.00 | - |", "| XNNPACK, int8 | not built |", "(`xnnpack_over_ort`) | 0.800 | 1.00 |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+// What was measured on Debian 13 stays in the table when the rest is measured anew, and is shown anew by itself.
+func TestTableKeepsTrixie(t *testing.T) {
+	dir := t.TempDir()
+	all := []*worker{
+		{name: "opencv-stock", rounds: rounds(10, 11, 0.5)},
+		{name: "opencv", rounds: rounds(5, 6, 0.5)},
+		{name: "xnnpack", rounds: rounds(2, 2.2, 0.2), ready: readyLine{MACs: 100e6}},
+		{name: nameInt8, rounds: rounds(2.2, 2.4, 0.2)},
+	}
+	r := &results{System: "Debian 12", Engines: map[string]figures{}, Notes: []string{"a note"}}
+	r.sum(all)
+	table := func() string {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(dir, tableFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if err := r.write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(table(), "int8 on") {
+		t.Error("a section of what was not measured")
+	}
+	trixie := &results{System: "Debian 13", VNNI: true, Engines: map[string]figures{}}
+	trixie.sum([]*worker{{name: "xnnpack", rounds: rounds(2, 2.2, 0.2), ready: readyLine{MACs: 100e6}}, {name: nameInt8, rounds: rounds(1.2, 1.4, 0.2)}})
+	if err := trixie.writeInt8(filepath.Join(dir, trixieFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := render(dir); err != nil {
+		t.Fatal(err)
+	}
+	want := r.markdown() + trixie.int8Section()
+	if table() != want {
+		t.Errorf("rendered:\n%s\nwant:\n%s", table(), want)
+	}
+	if err := r.write(dir); err != nil || table() != want {
+		t.Errorf("measured anew, %v:\n%s", err, table())
+	}
+	for _, part := range []string{"# int8 on Debian 13", "has int8 products", "| XNNPACK, int8 | 1.20 |", "int8 / float: 0.600", "a note"} {
+		if !strings.Contains(want, part) {
+			t.Errorf("the table lacks %q:\n%s", part, want)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, trixieFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := render(dir); err == nil || !strings.Contains(err.Error(), trixieFile) {
+		t.Errorf("a damaged file: %v", err)
+	}
+}
+
+func TestEngineOf(t *testing.T) {
+	o := &options{bin: "yfv2d", model: "m.onnx"}
+	for _, row := range []struct{ name, engine, model string }{
+		{"opencv", "opencv", "m.onnx"}, {"xnnpack", "xnnpack", "m.onnx"}, {nameInt8, "xnnpack", "dir/int8.onnx"}, {"ort-ours-arena", "", ""},
+	} {
+		e, ok := o.engineOf(row.name, "dir")
+		if ok != (row.engine != "") || ok && (e.engine != row.engine || e.model != row.model) {
+			t.Errorf("%s is %+v, %v", row.name, e, ok)
 		}
 	}
 }
