@@ -23,6 +23,9 @@ func (b Box) Area() float32 {
 	return b.W() * b.H()
 }
 
+// Scaled is the box in a picture x times as wide and y times as high.
+func (b Box) Scaled(x, y float32) Box { return Box{b.X0 * x, b.Y0 * y, b.X1 * x, b.Y1 * y} }
+
 // IoU is the intersection over union of two boxes, 0..1; 0 if either is empty.
 func (b Box) IoU(o Box) float32 {
 	w := min(b.X1, o.X1) - max(b.X0, o.X0)

@@ -5,10 +5,11 @@ import (
 	"sync"
 )
 
-// books are a camera's counters. Each frame is entered once and moved once out of flight on either side, under one
+// books are a source's counters. Each frame is entered once and moved once out of flight on either side, under one
 // mutex, so that every reading balances.
 type books struct {
-	clock Clock
+	clock             Clock
+	previews, detects bool // the sides that its frames are for; the other source's side ends at once
 
 	mu     sync.Mutex // guards what follows
 	ledger Ledger
@@ -25,13 +26,20 @@ func (b *books) captured(size image.Point) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ledger.Captured++
-	b.ledger.PreviewInFlight++
-	b.ledger.DetectInFlight++
+	enter(b.previews, &b.ledger.PreviewInFlight, &b.ledger.PreviewDropped.OtherSource)
+	enter(b.detects, &b.ledger.DetectInFlight, &b.ledger.DetectDropped.OtherSource)
 	b.size = size
 	b.captureRate.add(now)
 	if b.source.State != Live {
 		b.source = SourceStatus{State: Live, Since: now}
 	}
+}
+
+func enter(served bool, inFlight, otherSource *uint64) {
+	if !served {
+		inFlight = otherSource
+	}
+	*inFlight++
 }
 
 // previewed ends the preview side of a frame that reached the sink.
@@ -71,19 +79,22 @@ func (b *books) dropDetect(reason func(*DetectDrops) *uint64) {
 	*reason(&b.ledger.DetectDropped)++
 }
 
-// dropCaptured ends both sides of a frame that never left the capture slot, as one entry.
+// dropCaptured ends all sides of a frame that never left the capture slot, as one entry.
 func (b *books) dropCaptured(shutdown bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ledger.PreviewInFlight--
-	b.ledger.DetectInFlight--
+	preview, detect := &b.ledger.PreviewDropped.CaptureSlot, &b.ledger.DetectDropped.CaptureSlot
 	if shutdown {
-		b.ledger.PreviewDropped.Shutdown++
-		b.ledger.DetectDropped.Shutdown++
-		return
+		preview, detect = &b.ledger.PreviewDropped.Shutdown, &b.ledger.DetectDropped.Shutdown
 	}
-	b.ledger.PreviewDropped.CaptureSlot++
-	b.ledger.DetectDropped.CaptureSlot++
+	if b.previews {
+		b.ledger.PreviewInFlight--
+		*preview++
+	}
+	if b.detects {
+		b.ledger.DetectInFlight--
+		*detect++
+	}
 }
 
 // setSource notes the source's state.
@@ -92,6 +103,13 @@ func (b *books) setSource(state SourceState, reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.source = SourceStatus{State: state, Since: now, Reason: reason}
+}
+
+// newestSize is that of the newest frame, zero before the first.
+func (b *books) newestSize() image.Point {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.size
 }
 
 // stats reads everything but the latencies.

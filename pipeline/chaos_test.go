@@ -54,7 +54,7 @@ func TestLedgerBalancesInChaos(t *testing.T) {
 			sink.wants.Store(uint32(rand.IntN(3)) * uint32(WantClean))
 			return errors.Join(o.Draw(f, tracks), moody([]error{errTest, ErrSkipped}[rand.IntN(2)]))
 		}
-		s := start(t, Config{
+		cfg := Config{
 			Source: &chaos{n: 500}, Sink: sink,
 			DetectFPS: []float64{0, 50, 500}[round%3], PreviewFPS: []float64{5000, 100}[round%2],
 			Detector: detectorFunc(func(ctx context.Context, c *infer.Canvas) ([]infer.Detection, error) {
@@ -63,19 +63,27 @@ func TestLedgerBalancesInChaos(t *testing.T) {
 				}
 				return oneBox(ctx, c)
 			}),
-		})
+		}
+		if round%2 == 1 {
+			cfg.DetectSource = &chaos{n: 400}
+		}
+		s := start(t, cfg)
 		if round%4 == 3 {
 			time.AfterFunc(3*time.Millisecond, s.cancel)
 		}
 		for len(s.done) == 0 {
-			s.ledger(t)
+			s.ledgers(t)
 			sink.wants.CompareAndSwap(0, uint32(rand.IntN(2)))
 		}
 		if err := s.wait(t); err != nil && !errors.Is(err, errTest) { // ten detections in a row may fail
 			t.Fatal(err)
 		}
-		if l := s.Stats().Ledger; round%4 != 3 && l.Captured != 500 {
+		st := s.Stats()
+		if l := st.Ledger; round%4 != 3 && l.Captured != 500 {
 			t.Errorf("round %d: %d frames captured: %+v", round, l.Captured, l)
+		}
+		if d := st.DetectSource; d != nil && round%4 != 3 && d.Ledger.Captured != 400 {
+			t.Errorf("round %d: %d frames captured to be detected on: %+v", round, d.Ledger.Captured, d.Ledger)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (r *streetRun) atRest() bool {
 	waiting, served := 0, 0
 	for i, p := range r.pipes {
 		who := fmt.Sprintf("source %d", i)
-		l := p.books.stats().Ledger
+		l := p.main.books.stats().Ledger
 		if l.Captured != r.woken[who] || l.PreviewInFlight > 0 || !r.clock.sleeps(who) && l.Captured < r.frames[who] {
 			return false
 		}

@@ -248,12 +248,10 @@ func (s *started) wait(t *testing.T) error {
 	case <-time.After(hangGuard):
 		t.Fatal("Run does not return")
 	}
-	l := s.Stats().Ledger
-	if e := l.Check(); e != nil {
-		t.Error(e)
-	}
-	if l.PreviewInFlight != 0 || l.DetectInFlight != 0 {
-		t.Errorf("in flight after Run: %+v", l)
+	for _, l := range s.ledgers(t) {
+		if l.PreviewInFlight != 0 || l.DetectInFlight != 0 {
+			t.Errorf("in flight after Run: %+v", l)
+		}
 	}
 	if e := s.Close(); e != nil {
 		t.Error(e)
@@ -273,11 +271,23 @@ func (s *started) end(t *testing.T) {
 // ledger reads the books and checks the balance.
 func (s *started) ledger(t *testing.T) Ledger {
 	t.Helper()
-	l := s.Stats().Ledger
-	if err := l.Check(); err != nil {
-		t.Fatal(err)
+	return s.ledgers(t)[0]
+}
+
+// ledgers reads the books of one source or two, and checks the balance of each.
+func (s *started) ledgers(t *testing.T) []Ledger {
+	t.Helper()
+	st := s.Stats()
+	all := []Ledger{st.Ledger}
+	if st.DetectSource != nil {
+		all = append(all, st.DetectSource.Ledger)
 	}
-	return l
+	for _, l := range all {
+		if err := l.Check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
 }
 
 var errTest = errors.New("out of paper")

@@ -215,8 +215,9 @@ func TestDetectionPace(t *testing.T) {
 	}
 }
 
+var boom = detectorFunc(func(context.Context, *infer.Canvas) ([]infer.Detection, error) { return nil, errTest })
+
 func TestFailures(t *testing.T) {
-	boom := detectorFunc(func(context.Context, *infer.Canvas) ([]infer.Detection, error) { return nil, errTest })
 	for _, c := range []struct {
 		name   string
 		det    Detector

@@ -50,6 +50,22 @@ var endings = []struct {
 	{"engines that were closed", func() Config {
 		return Config{Source: &paced{n: -1, interval: 100 * time.Microsecond}, Detector: closedWorkers()}
 	}, 0, infer.ErrWorkersClosed},
+	{"two sources that end", func() Config {
+		return Config{Source: &paced{n: 5}, DetectSource: &paced{n: 9, interval: 50 * time.Microsecond}, Detector: oneBox}
+	}, 0, nil},
+	{"two sources, cancel", func() Config {
+		return Config{Source: &paced{n: -1, interval: 100 * time.Microsecond}, DetectSource: &paced{n: -1, interval: 70 * time.Microsecond},
+			Sink: newWatcher(WantAnnotated), Detector: oneBox}
+	}, 2 * time.Millisecond, nil},
+	{"two sources, one silent", func() Config {
+		return Config{Source: newFed(), DetectSource: &paced{n: -1, interval: 100 * time.Microsecond}, Detector: oneBox}
+	}, time.Millisecond, nil},
+	{"two sources, one fails", func() Config {
+		return Config{Source: &paced{n: 5}, DetectSource: &paced{n: 2, err: errTest}, Detector: oneBox}
+	}, 0, errTest},
+	{"two sources, cancel after one has failed", func() Config {
+		return Config{Source: &paced{err: errTest}, DetectSource: &paced{n: -1, interval: 100 * time.Microsecond}, Detector: oneBox}
+	}, 2 * time.Millisecond, nil},
 	{"slow sink", func() Config {
 		sink := newWatcher(WantAnnotated)
 		sink.write = func(*Frame, []tracker.Track) error { time.Sleep(5 * time.Millisecond); return nil }

@@ -12,13 +12,19 @@ import (
 // run is one Run's slots and what stops it.
 type run struct {
 	*Pipeline
-	captured *Slot[*Frame]  // capture -> letterbox
 	canvases *Slot[*Canvas] // letterbox -> inference
-	preview  *Slot[*Frame]  // letterbox -> overlay
+	preview  *Slot[*Frame]  // letterbox -> overlay, or straight from the main source's capture if another is detected on
 }
 
-// Run reads the source until it ends, ctx does or a stage fails, and joins all that it started. It returns nil at the
-// source's end and when ctx ends, else the failing stage and why. It may be called again after it has returned.
+// stage is one goroutine of a Run.
+type stage struct {
+	name string
+	work func(context.Context) error
+}
+
+// Run reads the source (or both) until it ends, ctx does or a stage fails, and joins all that it started. It returns nil
+// at the source's end and when ctx ends, else the failing stage and why. Of two sources one goes on without the other. It
+// may be called again after it has returned.
 func (p *Pipeline) Run(ctx context.Context) error {
 	if p.cfg.Source == nil {
 		return errors.New("run pipeline: no source given")
@@ -30,17 +36,11 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if p.closed {
 		return fmt.Errorf("run pipeline: %w", ErrClosed)
 	}
-	p.books.setSource(Connecting, "")
 	inner, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	r := &run{Pipeline: p, captured: NewSlot[*Frame](), canvases: NewSlot[*Canvas](), preview: NewSlot[*Frame]()}
+	r := p.begin()
 	var wg sync.WaitGroup
-	for _, s := range []struct {
-		name string
-		work func(context.Context) error
-	}{
-		{"capture", r.capture}, {"letterbox", r.letterbox}, {"inference", r.inference}, {"overlay", r.overlay},
-	} {
+	for _, s := range r.stages() {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -56,6 +56,47 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return r.outcome(inner)
 }
 
+// begin makes the slots.
+func (p *Pipeline) begin() *run {
+	for _, f := range p.feeds() {
+		f.begin()
+	}
+	r := &run{Pipeline: p, canvases: NewSlot[*Canvas]()}
+	if p.two() {
+		r.preview = p.main.frames
+	} else {
+		r.preview = NewSlot[*Frame]()
+	}
+	return r
+}
+
+func (r *run) stages() []stage {
+	rest := []stage{{"letterbox", r.letterbox}, {"inference", r.inference}, {"overlay", r.overlay}}
+	if r.two() {
+		return append(rest, r.alone(r.main), r.alone(r.detects))
+	}
+	return append(rest, stage{r.main.name, r.main.capture})
+}
+
+// alone is the capture stage of one of two sources: its failure is no failure of the other, so it only ends.
+func (r *run) alone(f *feed) stage {
+	return stage{f.name, func(ctx context.Context) error {
+		err := f.capture(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
+		f.over = true
+		if err == io.EOF {
+			f.books.setSource(Ended, "")
+			return err
+		}
+		f.failed = &stageError{f.name, err}
+		f.books.setSource(Failed, f.failed.Error())
+		r.cfg.Log.Error().Str("camera", r.cfg.Name).Str("stage", f.name).Err(err).Msg("one of two sources failed; the other goes on")
+		return io.EOF
+	}}
+}
+
 // stageError is a failure as the cause of a pipeline's end.
 type stageError struct {
 	stage string
@@ -67,95 +108,78 @@ func (e *stageError) Unwrap() error { return e.err }
 
 // drain enters what the slots still hold as lost in the shutdown. All stages have ended.
 func (r *run) drain() {
-	if f, ok := r.captured.Drain(); ok {
-		r.books.dropCaptured(true)
-		r.pool.Put(f)
+	for _, f := range r.feeds() {
+		f.drain()
 	}
 	if c, ok := r.canvases.Drain(); ok {
-		r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Shutdown })
+		r.detects.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Shutdown })
 		r.spare <- c
 	}
 	if f, ok := r.preview.Drain(); ok {
-		r.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.Shutdown })
-		r.pool.Put(f)
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.Shutdown })
+		r.main.pool.Put(f)
 	}
 }
 
-// outcome notes how the source ended and gives Run's result.
+// outcome notes how the sources ended and gives Run's result.
 func (r *run) outcome(inner context.Context) error {
 	var failed *stageError
-	switch err := context.Cause(inner); {
-	case errors.As(err, &failed):
-		r.books.setSource(Failed, failed.Error())
+	cause := context.Cause(inner)
+	state, reason := Ended, ""
+	switch {
+	case errors.As(cause, &failed):
+		state, reason = Failed, failed.Error()
+	case cause != nil:
+		reason = "stopped"
+	}
+	for _, f := range r.feeds() {
+		if !f.over {
+			f.books.setSource(state, reason)
+		}
+		if cause == nil && failed == nil {
+			failed = f.failed
+		}
+	}
+	if failed != nil {
 		return failed
-	case err != nil:
-		r.books.setSource(Ended, "stopped")
-		return nil
 	}
-	r.books.setSource(Ended, "")
-	return nil
-}
-
-// capture reads frames. Its goroutine is the only one that calls the source.
-func (r *run) capture(ctx context.Context) error {
-	defer r.captured.Close()
-	for {
-		f, err := r.pool.Get(ctx)
-		if err != nil {
-			return err
-		}
-		if err := r.read(ctx, f); err != nil {
-			r.pool.Put(f)
-			return err
-		}
-		if old, dropped := r.captured.Put(f); dropped {
-			r.books.dropCaptured(false)
-			r.pool.Put(old)
-		}
-	}
-}
-
-// read fills f and enters it in the books.
-func (r *run) read(ctx context.Context, f *Frame) error {
-	if err := r.cfg.Source.Read(ctx, f); err != nil {
-		return err
-	}
-	size := f.Size()
-	if size.X == 0 {
-		return errors.New("the source gave an empty frame")
-	}
-	if f.At.IsZero() {
-		f.At = r.clock.Now()
-	}
-	r.seq++
-	f.Seq = r.seq
-	r.books.captured(size)
 	return nil
 }
 
 // letterbox makes a canvas when a detection is due, then hands the frame on.
 func (r *run) letterbox(ctx context.Context) error {
-	defer r.preview.Close()
+	if !r.two() {
+		defer r.preview.Close()
+	}
 	defer r.canvases.Close()
 	due := newSchedule(r.cfg.DetectFPS)
 	bad := r.faults("letterbox")
 	for {
-		f, err := r.captured.Take(ctx)
+		f, err := r.detects.frames.Take(ctx)
 		if err != nil {
 			return err
 		}
 		if due.due(f.At) {
 			err = bad.note(r.canvas(f))
 		} else {
-			r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.NotDue })
+			r.detects.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.NotDue })
 		}
-		if old, dropped := r.preview.Put(f); dropped {
-			r.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.PreviewSlot })
-			r.pool.Put(old)
-		}
+		r.pass(f)
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// pass hands a frame that was letterboxed on to the overlay, or back if the preview has a source of its own.
+func (r *run) pass(f *Frame) {
+	if r.two() {
+		r.detects.pool.Put(f)
+		return
+	}
+	if old, dropped := r.preview.Put(f); dropped {
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.PreviewSlot })
+		r.main.pool.Put(old)
 	}
 }
 
@@ -163,13 +187,13 @@ func (r *run) letterbox(ctx context.Context) error {
 func (r *run) canvas(f *Frame) error {
 	c := <-r.spare // never waits: there is one for each place where one can be
 	if err := r.boxer.Make(c, f); err != nil {
-		r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Failed })
+		r.detects.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Failed })
 		r.spare <- c
 		return err
 	}
 	r.toCanvas.Observe(r.clock.Now().Sub(f.At))
 	if old, dropped := r.canvases.Put(c); dropped {
-		r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.DetectSlot })
+		r.detects.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.DetectSlot })
 		r.spare <- old
 	}
 	return nil
@@ -208,11 +232,11 @@ func (r *run) look(ctx context.Context) error {
 	switch {
 	case err == nil:
 		r.toDetected.Observe(r.clock.Now().Sub(c.At))
-		r.books.detected(c.Size)
+		r.detects.books.detected(c.Size)
 	case ctx.Err() != nil:
-		r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Shutdown })
+		r.detects.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Shutdown })
 	default:
-		r.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Failed })
+		r.detects.books.dropDetect(func(d *DetectDrops) *uint64 { return &d.Failed })
 	}
 	r.spare <- c
 	return err
@@ -229,7 +253,7 @@ func (r *run) overlay(ctx context.Context) error {
 			return err
 		}
 		r.show(f, &due, bad)
-		r.pool.Put(f)
+		r.main.pool.Put(f)
 	}
 }
 
@@ -242,20 +266,20 @@ func (r *run) show(f *Frame, due *schedule, bad *faults) {
 	isDue := due.due(f.At)
 	switch {
 	case wants == 0:
-		r.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.NoViewer })
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.NoViewer })
 		return
 	case !isDue && wants&(WantSnapshot|WantSnapshotBoxes) == 0: // who waits for a still gets the next frame
-		r.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.NotDue })
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.NotDue })
 		return
 	}
 	switch err := r.cfg.Sink.Write(f, r.tracksFor(f)); {
 	case err == nil:
 		bad.note(nil)
-		r.books.previewed()
+		r.main.books.previewed()
 	case errors.Is(err, ErrSkipped):
-		r.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.EncodeSkipped })
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.EncodeSkipped })
 	default:
 		bad.note(err)
-		r.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.Failed })
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.Failed })
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Ledger accounts for every frame of a camera since it started; it is read as one snapshot and always balances:
+// Ledger accounts for every frame of a source since it started; it is read as one snapshot and always balances:
 //
 //	Captured = Previewed + PreviewDropped.Sum() + PreviewInFlight
 //	Captured = Detected + DetectDropped.Sum() + DetectInFlight
@@ -15,7 +15,8 @@ import (
 //
 //	Units = Captured + DecodeError + NotDecoded + UnitsInFlight
 //
-// All InFlight are 0 after Run and the source's Close.
+// All InFlight are 0 after Run and the source's Close. A camera whose network looks at a source of its own has two ledgers,
+// and the same holds for each: a frame that is for the other source's side only is counted there as OtherSource.
 type Ledger struct {
 	Units           uint64       `json:"units"` // access units that came in; 0 if the source has none
 	DecodeError     uint64       `json:"decode_error"`
@@ -37,28 +38,30 @@ type PreviewDrops struct {
 	NoViewer      uint64 `json:"no_viewer"`
 	NotDue        uint64 `json:"not_due"` // preview.fps
 	EncodeSkipped uint64 `json:"encode_skipped"`
+	OtherSource   uint64 `json:"other_source"` // the preview shows the camera's other source; 0 with one source
 	Failed        uint64 `json:"failed"`
 	Shutdown      uint64 `json:"shutdown"`
 }
 
 // Sum is the number of frames in all reasons.
 func (d PreviewDrops) Sum() uint64 {
-	return d.CaptureSlot + d.PreviewSlot + d.NoViewer + d.NotDue + d.EncodeSkipped + d.Failed + d.Shutdown
+	return d.CaptureSlot + d.PreviewSlot + d.NoViewer + d.NotDue + d.EncodeSkipped + d.OtherSource + d.Failed + d.Shutdown
 }
 
 // DetectDrops counts frames that were not looked at by the network, by reason.
 type DetectDrops struct {
 	CaptureSlot uint64 `json:"capture_slot"`
-	DetectSlot  uint64 `json:"detect_slot"` // a newer canvas came before the inference stage took this one
-	NotDue      uint64 `json:"not_due"`     // detect.fps
-	Gated       uint64 `json:"gated"`       // nothing moved (no gate exists yet, always 0)
+	DetectSlot  uint64 `json:"detect_slot"`  // a newer canvas came before the inference stage took this one
+	NotDue      uint64 `json:"not_due"`      // detect.fps
+	Gated       uint64 `json:"gated"`        // nothing moved (no gate exists yet, always 0)
+	OtherSource uint64 `json:"other_source"` // the network looks at the camera's other source; 0 with one source
 	Failed      uint64 `json:"failed"`
 	Shutdown    uint64 `json:"shutdown"`
 }
 
 // Sum is the number of frames in all reasons.
 func (d DetectDrops) Sum() uint64 {
-	return d.CaptureSlot + d.DetectSlot + d.NotDue + d.Gated + d.Failed + d.Shutdown
+	return d.CaptureSlot + d.DetectSlot + d.NotDue + d.Gated + d.OtherSource + d.Failed + d.Shutdown
 }
 
 // Check says whether the ledger balances, and by how much not.
@@ -105,4 +108,24 @@ type Stats struct {
 	ToCanvas   Quantiles // capture -> canvas made
 	ToDetected Quantiles // capture -> detections known
 	DetectTime Quantiles // the detector's own time
+
+	// DetectSource is the source that the network looks at, nil if that is the one that is shown. Source, Size, CaptureFPS
+	// and Ledger are of the latter.
+	DetectSource *SourceStats
+}
+
+// SourceStats is the condition of one of a camera's two sources.
+type SourceStats struct {
+	Status     SourceStatus
+	Size       image.Point
+	CaptureFPS float64
+	Ledger     Ledger
+}
+
+// DetectLedger accounts for the frames that the network is there for: it says what became of them on the detect side.
+func (s Stats) DetectLedger() Ledger {
+	if s.DetectSource != nil {
+		return s.DetectSource.Ledger
+	}
+	return s.Ledger
 }

@@ -60,13 +60,15 @@ func (p *Pipeline) detect(ctx context.Context, take func() (*Canvas, error)) (re
 	}
 	p.detectorTime.Observe(took)
 	res.Canvas, res.DetectTime = c.Letterbox, took
+	found := &published{size: c.Letterbox.In}
 	if p.cfg.Tracker != nil {
-		res.Snapshot = p.track(dets, c)
-		p.newest.Store(&published{snap: res.Snapshot, size: c.Letterbox.In})
+		found.snap = p.track(dets, c)
+		p.newest.Store(found)
 	}
-	res.Detections = p.told(dets)
+	res.Detections, res.Snapshot = p.told(dets), found.snap
 	if p.cfg.OnDetections != nil {
-		p.cfg.OnDetections(c.Seq, c.At, res.Detections, res.Snapshot)
+		to := p.shown()
+		p.cfg.OnDetections(c.Seq, c.At, scaled(res.Detections, found.size, to), found.in(to))
 	}
 	return res, c, nil
 }

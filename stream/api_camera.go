@@ -23,8 +23,20 @@ type cameraJSON struct {
 	DetectTime quantilesJSON   `json:"detect_time_ms"`
 	Latency    latencyJSON     `json:"latency_ms"`
 	Ledger     pipeline.Ledger `json:"ledger"`
+	Detect     *detectJSON     `json:"detect_source"` // null if the network looks at what is shown
 	Preview    previewJSON     `json:"preview"`
 	Objects    []objectJSON    `json:"objects"`
+}
+
+// detectJSON is the second source of a camera that has one: the network looks at it, and nobody sees it.
+type detectJSON struct {
+	State   string          `json:"state"`
+	Reason  string          `json:"reason"`
+	Since   *time.Time      `json:"since"`
+	NextTry *time.Time      `json:"next_try"`
+	Size    sizeJSON        `json:"size"`
+	FPS     float64         `json:"fps"`
+	Ledger  pipeline.Ledger `json:"ledger"`
 }
 
 type sizeJSON struct {
@@ -122,6 +134,7 @@ func (c *Camera) describe(st pipeline.Stats, preview BroadcasterStats, tracks []
 			Sent:       milliseconds(preview.ToSent),
 		},
 		Ledger: st.Ledger,
+		Detect: detectSource(st.DetectSource),
 		Preview: previewJSON{
 			Viewers:        preview.Viewers,
 			Encoder:        preview.Encoder,
@@ -137,6 +150,21 @@ func (c *Camera) describe(st pipeline.Stats, preview BroadcasterStats, tracks []
 		out.Objects = append(out.Objects, c.object(t))
 	}
 	return out
+}
+
+func detectSource(d *pipeline.SourceStats) *detectJSON {
+	if d == nil {
+		return nil
+	}
+	return &detectJSON{
+		State:   string(stateOf(d.Status)),
+		Reason:  d.Status.Reason,
+		Since:   optional(d.Status.Since),
+		NextTry: optional(d.Status.NextTry),
+		Size:    sizeJSON{d.Size.X, d.Size.Y},
+		FPS:     round(d.CaptureFPS, 1),
+		Ledger:  d.Ledger,
+	}
 }
 
 func (c *Camera) object(t tracker.Track) objectJSON {
@@ -171,11 +199,13 @@ func (c *Camera) class(i int) string {
 }
 
 // sourceState is the source's state; a pipeline that has not begun yet knows none.
-func sourceState(st pipeline.Stats) pipeline.SourceState {
-	if st.Source.State == "" {
+func sourceState(st pipeline.Stats) pipeline.SourceState { return stateOf(st.Source) }
+
+func stateOf(s pipeline.SourceStatus) pipeline.SourceState {
+	if s.State == "" {
 		return pipeline.Connecting
 	}
-	return st.Source.State
+	return s.State
 }
 
 func isLive(st pipeline.Stats) bool { return st.Source.State == pipeline.Live }

@@ -20,6 +20,12 @@ var (
 	descUp    = prometheus.NewDesc("yfv2d_camera_up", "1 while the camera gives frames.", []string{"camera"}, nil)
 	descState = prometheus.NewDesc("yfv2d_camera_state", "1 for the state the camera is in, 0 for the others.",
 		[]string{"camera", "state"}, nil)
+	descDetectState = prometheus.NewDesc("yfv2d_detect_source_state",
+		"1 for the state that the source for the network is in, 0 for the others; of cameras that have one.", []string{"camera", "state"}, nil)
+	descDetectCaptured = prometheus.NewDesc("yfv2d_detect_source_frames_captured_total",
+		"Frames that the source for the network gave, of cameras that have one. Their detect side is theirs.", []string{"camera"}, nil)
+	descDetectUnits = prometheus.NewDesc("yfv2d_detect_source_units_total",
+		"Access units of the source for the network, by result.", []string{"camera", "result"}, nil)
 	descCaptured = prometheus.NewDesc("yfv2d_frames_captured_total", "Frames that the source gave.", []string{"camera"}, nil)
 	descUnits    = prometheus.NewDesc("yfv2d_units_total", "Access units (coded pictures) that the source gave, those that became no frame by what kept them from it.",
 		[]string{"camera", "result"}, nil)
@@ -65,7 +71,7 @@ type cameraCollector struct{ s *Server }
 
 // Describe names every metric that Collect may give.
 func (c cameraCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descBuild, descUp, descState, descCaptured, descUnits, descFrames, descInFlight, descRate,
+	for _, d := range []*prometheus.Desc{descBuild, descUp, descState, descDetectState, descDetectCaptured, descDetectUnits, descCaptured, descUnits, descFrames, descInFlight, descRate,
 		descLag, descDetect, descObjects, descViewers, descEncoder, descBitrate, descEncodes, descKeys} {
 		ch <- d
 	}
@@ -84,7 +90,7 @@ func (c cameraCollector) Collect(ch chan<- prometheus.Metric) {
 		cam := &set.list[i]
 		st := cam.Stats()
 		cameraMetrics(cam.Name, st, send)
-		frameMetrics(cam.Name, st.Ledger, send)
+		frameMetrics(cam.Name, st, send)
 		send(descObjects, prometheus.GaugeValue, float64(len(cam.objects(now))), cam.Name)
 		if cam.Broadcaster != nil {
 			previewMetrics(cam.Name, cam.Broadcaster.Stats(), send)
@@ -96,8 +102,9 @@ type sendMetric func(d *prometheus.Desc, t prometheus.ValueType, value float64, 
 
 func cameraMetrics(name string, st pipeline.Stats, send sendMetric) {
 	send(descUp, prometheus.GaugeValue, oneIf(isLive(st)), name)
-	for _, state := range sourceStates {
-		send(descState, prometheus.GaugeValue, oneIf(sourceState(st) == state), name, string(state))
+	stateMetrics(descState, name, st.Source, send)
+	if st.DetectSource != nil {
+		stateMetrics(descDetectState, name, st.DetectSource.Status, send)
 	}
 	send(descRate, prometheus.GaugeValue, st.CaptureFPS, name, "capture")
 	send(descRate, prometheus.GaugeValue, st.DetectFPS, name, "detect")
@@ -107,13 +114,21 @@ func cameraMetrics(name string, st pipeline.Stats, send sendMetric) {
 	quantileMetrics(descDetect, st.DetectTime, send, name)
 }
 
-// frameMetrics gives the drop ledger: for each side, captured = the sum of its results + in flight.
-func frameMetrics(name string, l pipeline.Ledger, send sendMetric) {
+func stateMetrics(d *prometheus.Desc, name string, s pipeline.SourceStatus, send sendMetric) {
+	for _, state := range sourceStates {
+		send(d, prometheus.GaugeValue, oneIf(stateOf(s) == state), name, string(state))
+	}
+}
+
+// frameMetrics gives the drop ledger: for each side, captured = the sum of its results + in flight. The detect side is that
+// of the source for the network, if there is one.
+func frameMetrics(name string, st pipeline.Stats, send sendMetric) {
+	l, d := st.Ledger, st.DetectLedger()
 	send(descCaptured, prometheus.CounterValue, float64(l.Captured), name)
-	if l.Units > 0 {
-		send(descUnits, prometheus.CounterValue, float64(l.Units-l.DecodeError-l.NotDecoded-l.UnitsInFlight), name, "captured")
-		send(descUnits, prometheus.CounterValue, float64(l.DecodeError), name, "decode_error")
-		send(descUnits, prometheus.CounterValue, float64(l.NotDecoded), name, "not_decoded")
+	unitMetrics(descUnits, name, l, send)
+	if st.DetectSource != nil {
+		send(descDetectCaptured, prometheus.CounterValue, float64(d.Captured), name)
+		unitMetrics(descDetectUnits, name, d, send)
 	}
 	for _, r := range []struct {
 		side, result string
@@ -127,18 +142,27 @@ func frameMetrics(name string, l pipeline.Ledger, send sendMetric) {
 		{"preview", "encode_skipped", l.PreviewDropped.EncodeSkipped},
 		{"preview", "failed", l.PreviewDropped.Failed},
 		{"preview", "shutdown", l.PreviewDropped.Shutdown},
-		{"detect", "detected", l.Detected},
-		{"detect", "capture_slot", l.DetectDropped.CaptureSlot},
-		{"detect", "detect_slot", l.DetectDropped.DetectSlot},
-		{"detect", "not_due", l.DetectDropped.NotDue},
-		{"detect", "gated", l.DetectDropped.Gated},
-		{"detect", "failed", l.DetectDropped.Failed},
-		{"detect", "shutdown", l.DetectDropped.Shutdown},
+		{"detect", "detected", d.Detected},
+		{"detect", "capture_slot", d.DetectDropped.CaptureSlot},
+		{"detect", "detect_slot", d.DetectDropped.DetectSlot},
+		{"detect", "not_due", d.DetectDropped.NotDue},
+		{"detect", "gated", d.DetectDropped.Gated},
+		{"detect", "failed", d.DetectDropped.Failed},
+		{"detect", "shutdown", d.DetectDropped.Shutdown},
 	} {
 		send(descFrames, prometheus.CounterValue, float64(r.n), name, r.side, r.result)
 	}
 	send(descInFlight, prometheus.GaugeValue, float64(l.PreviewInFlight), name, "preview")
-	send(descInFlight, prometheus.GaugeValue, float64(l.DetectInFlight), name, "detect")
+	send(descInFlight, prometheus.GaugeValue, float64(d.DetectInFlight), name, "detect")
+}
+
+func unitMetrics(d *prometheus.Desc, name string, l pipeline.Ledger, send sendMetric) {
+	if l.Units == 0 {
+		return
+	}
+	send(d, prometheus.CounterValue, float64(l.Units-l.DecodeError-l.NotDecoded-l.UnitsInFlight), name, "captured")
+	send(d, prometheus.CounterValue, float64(l.DecodeError), name, "decode_error")
+	send(d, prometheus.CounterValue, float64(l.NotDecoded), name, "not_decoded")
 }
 
 func previewMetrics(name string, p BroadcasterStats, send sendMetric) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"yfv2d/pipeline"
 )
 
 func scrape(t *testing.T, s *Server) string {
@@ -70,11 +72,17 @@ func TestMetricsHoldTheWholeLedger(t *testing.T) {
 			sums[labels[1]] += v
 		}
 	}
-	l := s.cameras.Load().byName["door"].Stats().Ledger
-	frameMetrics("door", l, send)
-	for _, side := range []string{"preview", "detect"} {
-		if sums[side] != float64(l.Captured) {
-			t.Errorf("%s side sums up to %v of %d frames", side, sums[side], l.Captured)
+	one := s.cameras.Load().byName["door"].Stats()
+	for _, row := range []struct {
+		name string
+		st   pipeline.Stats
+	}{{"one source", one}, {"two sources", twoSources()}} {
+		clear(sums)
+		frameMetrics("door", row.st, send)
+		for side, captured := range map[string]uint64{"preview": row.st.Ledger.Captured, "detect": row.st.DetectLedger().Captured} {
+			if sums[side] != float64(captured) {
+				t.Errorf("%s: %s side sums up to %v of %d frames", row.name, side, sums[side], captured)
+			}
 		}
 	}
 }

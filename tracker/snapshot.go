@@ -16,6 +16,7 @@ type Snapshot struct {
 	tracks   []life
 	ended    []life
 	cfg      *Config
+	x, y     float32 // boxes are told times these; 0: as they are
 }
 
 // life is one track as it stood at its last detection.
@@ -29,6 +30,20 @@ type life struct {
 	first, last time.Time
 	motion      motion
 	still       still
+}
+
+// Scaled is the snapshot as of a picture x times as wide and y times as high, both positive: what it tells is in that
+// picture's pixels.
+func (s *Snapshot) Scaled(x, y float32) *Snapshot {
+	if s == nil {
+		return nil
+	}
+	if s.x > 0 {
+		x, y = x*s.x, y*s.y
+	}
+	other := *s
+	other.x, other.y = x, y
+	return &other
 }
 
 // At gives the tracks to be shown at time t, by rising id: the confirmed ones, moved to where they are (or were) at t.
@@ -83,7 +98,7 @@ func (s *Snapshot) track(l *life, t time.Time) Track {
 	}
 	move := max(-span, min(span, since))
 	sx, sy := l.motion.deviation(since.Seconds(), s.cfg)
-	return Track{
+	told := Track{
 		ID: l.id, State: l.state,
 		Detection: infer.Detection{Box: l.motion.after(move.Seconds()), Class: l.class, Score: l.score},
 		BestScore: l.best, Detections: l.detections,
@@ -94,6 +109,10 @@ func (s *Snapshot) track(l *life, t time.Time) Track {
 		SX: float32(sx), SY: float32(sy),
 		Predicted: move != since,
 	}
+	if s.x > 0 {
+		return told.scaled(s.x, s.y)
+	}
+	return told
 }
 
 // told is the snapshot once its ended tracks have been told.

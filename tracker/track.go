@@ -43,6 +43,14 @@ type Track struct {
 	Predicted       bool          // held past the span a prediction is trusted for (1.5 detection intervals, at most 1 s)
 }
 
+// scaled is the track in a picture x times as wide and y times as high.
+func (t Track) scaled(x, y float32) Track {
+	t.Box = t.Box.Scaled(x, y)
+	t.VX, t.VY = t.VX*x, t.VY*y
+	t.SX, t.SY = t.SX*x, t.SY*y
+	return t
+}
+
 // Speed of the box's centre, px/s.
 func (t *Track) Speed() float32 { return float32(math.Hypot(float64(t.VX), float64(t.VY))) }
 
