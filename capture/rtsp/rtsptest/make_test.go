@@ -21,7 +21,7 @@ func TestMakeClips(t *testing.T) {
 	if !*makeClips {
 		t.Skip("the clips are at hand; -make-clips draws them again")
 	}
-	x264 := "-c:v libx264 -preset veryslow -profile:v baseline -g 1000 -crf 36 -x264-params keyint=infinite:scenecut=0 -f h264"
+	x264 := "-c:v libx264 -preset veryslow -profile:v baseline -g 1000 -crf 30 -x264-params keyint=infinite:scenecut=0 -f h264"
 	rows := []struct {
 		name, size string
 		frames     int
@@ -29,8 +29,8 @@ func TestMakeClips(t *testing.T) {
 	}{
 		{"pattern.h264", "192x144", 150, x264},
 		{"large.h264", "320x240", 30, x264},
-		{"pattern.h265", "192x144", 30, "-c:v libx265 -preset veryslow -crf 36 -x265-params keyint=-1:scenecut=0:bframes=0:info=0:repeat-headers=1 -f hevc"},
-		{"pattern.mjpeg", "192x144", 15, "-c:v mjpeg -huffman default -q:v 12 -f mjpeg"},
+		{"pattern.h265", "192x144", 30, "-c:v libx265 -preset veryslow -crf 30 -x265-params keyint=-1:scenecut=0:bframes=0:info=0:repeat-headers=1 -f hevc"},
+		{"pattern.mjpeg", "192x144", 15, "-c:v mjpeg -huffman default -q:v 8 -f mjpeg"},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestMakeClips(t *testing.T) {
 // draw gives the test pattern's frames, one after another.
 func draw(t *testing.T, size string, frames int) (raw []byte) {
 	t.Helper()
-	src, err := capture.Open(context.Background(), "test:?fps=15&objects=1&size="+size+"&frames="+strconv.Itoa(frames), capture.Options{Speed: capture.Max})
+	src, err := capture.Open(context.Background(), "test:?fps=15&objects=0&size="+size+"&frames="+strconv.Itoa(frames), capture.Options{Speed: capture.Max})
 	if err != nil {
 		t.Fatal(err)
 	}
