@@ -3,7 +3,6 @@ package live
 import (
 	"bytes"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 )
 
@@ -34,7 +33,9 @@ func (s *h264Sets) inspect(nalus [][]byte) traits {
 		case h264.NALUTypeIDR, h264.NALUTypeNonIDR, h264.NALUTypeDataPartitionA:
 			slice, num := s.slice(n)
 			t.picture = true
-			t.order.num, t.order.bits = num, s.numBits
+			if num >= 0 {
+				t.order.num, t.order.bits = num, s.numBits
+			}
 			t.ref = t.ref || n[0]&0x60 != 0
 			intra = intra && slice == sliceI
 		}
@@ -71,27 +72,21 @@ const sliceI = 2
 
 // slice reads a slice header's start (H.264 section 7.3.3): slice_type modulo 5, and frame_num; -1 if unknown.
 func (s *h264Sets) slice(nalu []byte) (kind, num int) {
-	head := h264.EmulationPreventionRemove(nalu[:min(len(nalu), headBytes)])
-	pos := 8
-	if _, err := bits.ReadGolombUnsigned(head, &pos); err != nil { // first_mb_in_slice
+	r := bitReader{buf: h264.EmulationPreventionRemove(nalu[:min(len(nalu), headBytes)]), pos: 8}
+	r.golomb() // first_mb_in_slice
+	kind = int(r.golomb() % 5)
+	if r.err != nil {
 		return -1, -1
 	}
-	k, err := bits.ReadGolombUnsigned(head, &pos)
-	if err != nil {
-		return -1, -1
-	}
-	kind = int(k % 5)
-	if _, err := bits.ReadGolombUnsigned(head, &pos); err != nil || s.numBits == 0 { // pic_parameter_set_id
-		return kind, -1
-	}
+	r.golomb() // pic_parameter_set_id
 	if s.planes {
-		pos += 2
+		r.skip(2)
 	}
-	n, err := bits.ReadBits(head, &pos, s.numBits)
-	if err != nil {
+	num = r.bits(s.numBits)
+	if r.err != nil {
 		return kind, -1
 	}
-	return kind, int(n)
+	return kind, num
 }
 
 // recoveryPoint is the recovery_frame_cnt of a recovery point SEI message (H.264 section D.1.8), or -1.
@@ -105,9 +100,9 @@ func recoveryPoint(nalu []byte) int {
 			return -1
 		}
 		if kind == message {
-			pos := 0
-			n, err := bits.ReadGolombUnsigned(rest[:size], &pos)
-			if err != nil || n > 1<<16 {
+			r := bitReader{buf: rest[:size]}
+			n := r.golomb()
+			if r.err != nil || n > 1<<16 {
 				return -1
 			}
 			return int(n)

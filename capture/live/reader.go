@@ -38,6 +38,7 @@ type reader struct {
 	sound    int // pictures since it was joined
 	spoilt   int // groups in a row that ended in a decode error
 	lenient  bool
+	gaps     int // groups in a row that ended in a gap; beyond patience it is the encoder's way to count
 	follower follower
 
 	thrift thrift
@@ -98,9 +99,7 @@ func (r *reader) feed(ctx context.Context, u unit, late bool) error {
 		r.s.count(&r.s.counts.NotDecoded)
 		return nil
 	}
-	if !r.follower.follows(u.order, u.ref) && !r.lenient || u.broken {
-		r.part()
-	}
+	r.follow(u)
 	if !r.enter(u) || r.leaveOut(u, late) || !r.catchUp(ctx, u) {
 		r.s.count(&r.s.counts.NotDecoded)
 		return nil
@@ -113,6 +112,19 @@ func (r *reader) feed(ctx context.Context, u unit, late bool) error {
 	}
 	r.send(u, late)
 	return nil
+}
+
+// follow gives up the present group if something is missing between it and a unit.
+func (r *reader) follow(u unit) {
+	if u.broken {
+		r.part()
+	}
+	if r.join == joinNot && u.join == joinNot || r.follower.follows(u) || r.gaps >= patience {
+		return
+	}
+	r.part()
+	r.gaps++
+	r.follower.follows(u)
 }
 
 // leaveOut says whether a unit is not needed at present, and keeps it for later if others may need it.
@@ -138,7 +150,7 @@ func (r *reader) enter(u unit) bool {
 		return false
 	}
 	if u.join == joinKey && r.join != joinNot || r.sound > provenPictures {
-		r.spoilt, r.sound = 0, 0
+		r.spoilt, r.gaps, r.sound = 0, 0, 0
 	}
 	if u.join == joinKey {
 		r.headless = false
