@@ -57,7 +57,8 @@ type camera struct {
 	name     string
 	settings cameraSettings
 	source   *capture.Reopening
-	spec     string // without secrets
+	second   *capture.Reopening // detect_source; nil if source is for both
+	spec     string             // without secrets
 	classes  []string
 	preview  *stream.Broadcaster
 	pipe     *pipeline.Pipeline
@@ -87,7 +88,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 	if err != nil {
 		return err
 	}
-	if cam.source, err = cam.reopening(s.Source); err != nil {
+	if err := cam.openSources(); err != nil {
 		return err
 	}
 	overlay, err := pipeline.NewOverlay(m.Classes)
@@ -102,7 +103,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 		Draw:       overlay.Draw,
 		Log:        cam.log,
 	})
-	cam.pipe, err = pipeline.New(pipeline.Config{
+	cfg := pipeline.Config{
 		Name:       s.Name,
 		Source:     cam.source,
 		Detector:   workers,
@@ -114,32 +115,66 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 		Input:      s.input,
 		Resize:     resize,
 		Log:        cam.log,
-	})
+	}
+	if cam.second != nil {
+		cfg.DetectSource = cam.second
+	}
+	cam.pipe, err = pipeline.New(cfg)
 	return err
 }
 
+// openSources makes the camera's one or two sources, at rest.
+func (cam *camera) openSources() (err error) {
+	s := cam.settings
+	if s.DetectSource == "" {
+		cam.source, err = cam.reopening(s.Source, cam.log, cam.needed(s.detectFPS))
+		return err
+	}
+	if cam.source, err = cam.reopening(s.Source, cam.log, cam.needed(unwatchedFPS)); err != nil {
+		return err
+	}
+	cam.second, err = cam.reopening(s.DetectSource, cam.log.With().Str("stream", "detect_source").Logger(),
+		func() float64 { return s.detectFPS })
+	return err
+}
+
+// unwatchedFPS is how many frames a second are decoded of a stream that is only for viewing while nobody does: enough to
+// know that it lives.
+const unwatchedFPS = 0.2
+
+// needed is how many frames a second are of use: all while somebody watches, else so many.
+func (cam *camera) needed(unwatched float64) func() float64 {
+	return func() float64 {
+		if cam.preview.Wants() != 0 {
+			return math.Inf(1)
+		}
+		return unwatched
+	}
+}
+
 // reopening is a source of this camera that comes back by itself.
-func (cam *camera) reopening(spec string) (*capture.Reopening, error) {
+func (cam *camera) reopening(spec string, log zerolog.Logger, need func() float64) (*capture.Reopening, error) {
 	s := cam.settings
 	speed, err := capture.ParseSpeed(s.Speed)
 	if err != nil {
 		return nil, err
 	}
 	opt := capture.Options{
-		Loop: s.Loop, Speed: speed, Dir: s.dir, Log: cam.log, View: viewOf(s.Camera),
+		Loop: s.Loop, Speed: speed, Dir: s.dir, Log: log, View: viewOf(s.Camera),
 		Transport: s.Transport, TLSInsecure: !s.TLSVerify, PollFPS: s.PollFPS,
-		Live: live.Options{Need: cam.need, Stuck: &live.Stuck{}},
+		Live: live.Options{Need: need, Stuck: &live.Stuck{}},
 	}
 	open := func(ctx context.Context) (pipeline.Source, error) { return capture.Open(ctx, spec, opt) }
-	return capture.NewReopening(open, capture.ReopeningOptions{Log: cam.log, RetryMax: s.retryMax}), nil
+	return capture.NewReopening(open, capture.ReopeningOptions{Log: log, RetryMax: s.retryMax}), nil
 }
 
-// need is how many frames a second are of use: all while somebody watches, else what detection takes.
-func (cam *camera) need() float64 {
-	if cam.preview.Wants() != 0 {
-		return math.Inf(1)
+// retry tries sources that are down now, and says whether one waited.
+func (cam *camera) retry() bool {
+	did := cam.source.Retry()
+	if cam.second != nil && cam.second.Retry() {
+		did = true
 	}
-	return cam.settings.detectFPS
+	return did
 }
 
 // viewOf is how the configuration wants a camera's picture to be shown.
@@ -218,7 +253,7 @@ func (cam *camera) stats() pipeline.Stats {
 func (cam *camera) shown() stream.Camera {
 	return stream.Camera{
 		Name: cam.name, Source: cam.spec, Classes: cam.classes,
-		Stats: cam.stats, Tracks: cam.pipe.Tracks, Broadcaster: cam.preview, Retry: cam.source.Retry,
+		Stats: cam.stats, Tracks: cam.pipe.Tracks, Broadcaster: cam.preview, Retry: cam.retry,
 	}
 }
 
@@ -233,6 +268,9 @@ func (cam *camera) close() error {
 	}
 	if cam.source != nil {
 		errs = append(errs, cam.source.Close())
+	}
+	if cam.second != nil {
+		errs = append(errs, cam.second.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close camera %q: %w", cam.name, err)
