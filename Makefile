@@ -58,6 +58,9 @@ test-graph: deps ## the rewritten network computes what the stock form does, in 
 bench: build ## compare the engines and ONNX Runtime in one run, and measure the daemon: bench/RESULTS.md (needs Node; BENCH_SECONDS=30)
 	go run ./scripts/bench -bin bin/yfv2d -daemon-seconds $(BENCH_SECONDS) $(BENCH_FLAGS)
 
+bench-cameras: build ## the daemon with 1 to 8 test cameras: rates, age of detections, CPU and memory of each further one (BENCH_FLAGS="-cameras 16 -fps 25")
+	go run ./scripts/benchcameras -bin bin/yfv2d $(BENCH_FLAGS)
+
 bench-trixie: deps ## compare int8 and float with Debian 13's XNNPACK, in the clean root of test-trixie; adds to bench/RESULTS.md (BENCH_FLAGS=-rounds=200)
 	@scripts/install.sh root "to make a Debian 13 root" $(APT_ROOT)
 	@scripts/bench-trixie.sh $(BENCH_FLAGS)
@@ -86,4 +89,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: help run build deps deps-test test test-graph bench bench-trixie bench-go fuzz test-trixie demo-clips docs fmt clean
+.PHONY: help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie demo-clips docs fmt clean
