@@ -52,11 +52,12 @@ var places = map[string][]string{
 	"scripts/screenshot":  {},
 
 	// What only tests use: no line above may name these.
-	"capture/capturetest":     {"pipeline"},
-	"capture/rtsp/rtsptest":   {"pipeline"},
-	"infer/model/modeltest":   {"infer", "infer/model"},
-	"infer/xnn/xnntest":       {},
-	"stream/openh264/decoder": {"pipeline", "stream"},
+	"capture/capturetest":       {"pipeline"},
+	"capture/rtsp/rtsptest":     {"pipeline"},
+	"capture/webcam/webcamtest": {},
+	"infer/model/modeltest":     {"infer", "infer/model"},
+	"infer/xnn/xnntest":         {},
+	"stream/openh264/decoder":   {"pipeline", "stream"},
 }
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
