@@ -33,7 +33,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/yfv2d", "the daemon's binary")
-	flag.StringVar(&o.engine, "engine", "xnnpack", "detect.engine")
+	flag.StringVar(&o.engine, "engine", "xnnpack", "detect.engine: xnnpack, opencv or auto")
 	flag.StringVar(&o.input, "input", "auto", "detect.input; a large one makes the engine slow")
 	flag.StringVar(&o.size, "size", "640x480", "picture of each camera")
 	flag.Float64Var(&o.fps, "fps", 15, "frames a second of each camera")
@@ -143,8 +143,9 @@ func measure(o options, n int) (m measured, err error) {
 
 // daemon is one at work.
 type daemon struct {
-	cmd  *exec.Cmd
-	base string // URL
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has
+	base  string        // URL
 }
 
 func start(o options, n int, dir string) (*daemon, error) {
@@ -172,7 +173,11 @@ func start(o options, n int, dir string) (*daemon, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	d := &daemon{cmd: cmd, base: "http://" + addr}
+	d := &daemon{cmd: cmd, ended: make(chan struct{}), base: "http://" + addr}
+	go func() {
+		_ = cmd.Wait() // its log says why
+		close(d.ended)
+	}()
 	if err := d.wait(20 * time.Second); err != nil {
 		d.stop()
 		text, _ := os.ReadFile(log.Name())
@@ -183,19 +188,26 @@ func start(o options, n int, dir string) (*daemon, error) {
 
 func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	_ = d.cmd.Wait()
+	<-d.ended
 }
 
 func (d *daemon) wait(limit time.Duration) error {
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	late := time.After(limit)
+	for {
 		if r, err := http.Get(d.base + "/healthz"); err == nil {
 			r.Body.Close()
 			if r.StatusCode == http.StatusOK {
 				return nil
 			}
 		}
+		select {
+		case <-d.ended:
+			return errors.New("it ended at once")
+		case <-late:
+			return fmt.Errorf("no answer from %s within %v", d.base, limit)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return fmt.Errorf("no answer from %s within %v", d.base, limit)
 }
 
 // reading is the part of /api/cameras that is of use here.
