@@ -122,6 +122,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.announce()
+	returnMemory()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
