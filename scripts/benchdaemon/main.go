@@ -1,6 +1,6 @@
 // Command benchdaemon measures the whole daemon from outside: CPU seconds per second, resident and anonymous memory, with no
 // viewer and with one WebRTC viewer, over the 640x480x30 demo clip at 10 detections a second; and says by stage where the
-// CPU time goes (the daemon's own CPU profile, labelled by stage).
+// CPU time goes. That comes from the daemon's own CPU profile, labelled by stage, of another run: a profile takes memory.
 package main
 
 import (
@@ -14,57 +14,95 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
+// options are the flags.
+type options struct {
+	bin, clip string
+	fps       float64
+	span      time.Duration
+	starts    int
+	json      string
+}
+
 func main() {
-	bin := flag.String("bin", "bin/yfv2d", "the daemon's binary")
-	clip := flag.String("clip", "testdata/videos/demo-640x480.mp4", "the video to loop")
-	fps := flag.Float64("detect-fps", 10, "detections a second")
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin/yfv2d", "the daemon's binary")
+	flag.StringVar(&o.clip, "clip", "testdata/videos/demo-640x480.mp4", "the video to loop")
+	flag.Float64Var(&o.fps, "detect-fps", 10, "detections a second")
 	seconds := flag.Int("seconds", 30, "length of each measurement")
-	asJSON := flag.String("json", "", "also write the figures to this file")
+	flag.IntVar(&o.starts, "starts", 3, "how often the daemon is started without a viewer: memory differs from start to start")
+	flag.StringVar(&o.json, "json", "", "also write the figures to this file")
 	flag.Parse()
-	if err := run(*bin, *clip, *fps, time.Duration(*seconds)*time.Second, *asJSON); err != nil {
+	o.span, o.starts = time.Duration(*seconds)*time.Second, max(o.starts, 1)
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "benchdaemon:", err)
 		os.Exit(1)
 	}
 }
 
-func run(bin, clip string, fps float64, span time.Duration, jsonFile string) error {
+func run(o options) error {
 	dir, err := os.MkdirTemp("", "yfv2d-bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	fmt.Printf("machine: %s, %d CPUs, %s/%s\n", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
-	fmt.Printf("%-22s %10s %10s %10s\n", "daemon, "+filepath.Base(clip), "CPU s/s", "RSS MB", "anon MB")
+	fmt.Printf("%-22s %10s %10s %10s\n", "daemon, "+filepath.Base(o.clip), "CPU s/s", "RSS MB", "anon MB")
 	var all []figures
 	for _, viewers := range []int{0, 1} {
-		profile := filepath.Join(dir, fmt.Sprintf("viewers%d.pprof", viewers))
-		m, err := measure(bin, clip, fps, span, viewers, dir, profile)
+		starts := o.starts
+		if viewers > 0 {
+			starts = 1
+		}
+		f, err := repeat(o, viewers, starts, dir)
 		if err != nil {
 			return fmt.Errorf("measure with %d viewers: %w", viewers, err)
 		}
-		fmt.Printf("%-22s %10.3f %10.1f %10.1f\n", fmt.Sprintf("%d viewers", viewers), m.cores, m.rssMB, m.anonMB)
-		all = append(all, figures{viewers, m.cores, m.rssMB, m.anonMB})
-		if err := printStages(bin, profile); err != nil {
+		all = append(all, f)
+		profile := filepath.Join(dir, fmt.Sprintf("viewers%d.pprof", viewers))
+		if _, err := measure(o, viewers, dir, profile); err != nil {
+			return fmt.Errorf("profile with %d viewers: %w", viewers, err)
+		}
+		if err := printStages(o.bin, profile); err != nil {
 			return err
 		}
-		if viewers > 0 {
-			fmt.Printf("  the viewer received %d RTP packets, %.2f Mbit/s\n", m.packets, m.mbps)
-		}
 	}
-	if jsonFile == "" {
+	if o.json == "" {
 		return nil
 	}
 	data, err := json.Marshal(all)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(jsonFile, data, 0o644)
+	return os.WriteFile(o.json, data, 0o644)
+}
+
+// repeat measures so many starts of the daemon and prints each. What it gives is the median of CPU time and the most
+// memory that a start had.
+func repeat(o options, viewers, starts int, dir string) (figures, error) {
+	f := figures{Viewers: viewers}
+	var cores []float64
+	for range starts {
+		m, err := measure(o, viewers, dir, "")
+		if err != nil {
+			return f, err
+		}
+		fmt.Printf("%-22s %10.3f %10.1f %10.1f\n", fmt.Sprintf("%d viewers", viewers), m.cores, m.rssMB, m.anonMB)
+		if viewers > 0 {
+			fmt.Printf("  the viewer received %d RTP packets, %.2f Mbit/s\n", m.packets, m.mbps)
+		}
+		cores = append(cores, m.cores)
+		f.RSSMB, f.AnonMB = max(f.RSSMB, m.rssMB), max(f.AnonMB, m.anonMB)
+	}
+	slices.Sort(cores)
+	f.Cores = cores[len(cores)/2]
+	return f, nil
 }
 
 // figures are what -json writes.
@@ -81,10 +119,11 @@ type measured struct {
 	mbps                 float64
 }
 
-// measure runs the daemon for span after a settling time and reads its accounts from /proc.
-func measure(bin, clip string, fps float64, span time.Duration, viewers int, dir, profile string) (measured, error) {
+// measure runs the daemon for o.span after a settling time and reads its accounts from /proc. A profile, if it has a
+// name, is complete when measure returns.
+func measure(o options, viewers int, dir, profile string) (measured, error) {
 	var m measured
-	abs, err := filepath.Abs(clip)
+	abs, err := filepath.Abs(o.clip)
 	if err != nil {
 		return m, err
 	}
@@ -94,11 +133,14 @@ func measure(bin, clip string, fps float64, span time.Duration, viewers int, dir
 	}
 	conf := filepath.Join(dir, "bench.toml")
 	text := fmt.Sprintf("[server]\nlisten = %q\n[detect]\nfps = %g\n[[camera]]\nname = \"demo\"\nsource = %q\nloop = true\n",
-		addr, fps, "file:"+abs)
+		addr, o.fps, "file:"+abs)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return m, err
 	}
-	cmd := exec.Command(bin, "run", "-c", conf, "--cpuprofile", profile)
+	cmd := exec.Command(o.bin, "run", "-c", conf)
+	if profile != "" {
+		cmd.Args = append(cmd.Args, "--cpuprofile", profile)
+	}
 	log, err := os.Create(filepath.Join(dir, "daemon.log"))
 	if err != nil {
 		return m, err
@@ -131,7 +173,7 @@ func measure(bin, clip string, fps float64, span time.Duration, viewers int, dir
 		return m, err
 	}
 	t0 := time.Now()
-	time.Sleep(span)
+	time.Sleep(o.span)
 	cpu1, err := cpuSeconds(cmd.Process.Pid)
 	if err != nil {
 		return m, err
@@ -146,12 +188,6 @@ func measure(bin, clip string, fps float64, span time.Duration, viewers int, dir
 
 // printStages prints the share of each stage in the CPU profile, by the label that the daemon's goroutines carry.
 func printStages(bin, profile string) error {
-	for range 50 { // written at the daemon's end
-		if st, err := os.Stat(profile); err == nil && st.Size() > 0 {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
 	out, err := exec.Command("go", "tool", "pprof", "-tags", bin, profile).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go tool pprof: %w: %s", err, out)
@@ -204,9 +240,9 @@ func cpuSeconds(pid int) (float64, error) {
 	return (user + sys) / 100, nil
 }
 
-// memory reads resident and anonymous memory in MB (10^6 bytes) from smaps_rollup.
+// memory reads resident and anonymous memory from /proc/PID/status, in MB of 10^6 bytes.
 func memory(pid int) (rss, anon float64, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -217,9 +253,9 @@ func memory(pid int) (rss, anon float64, err error) {
 		}
 		kb, _ := strconv.ParseFloat(f[1], 64)
 		switch f[0] {
-		case "Rss:":
+		case "VmRSS:":
 			rss = kb * 1024 / 1e6
-		case "Anonymous:":
+		case "RssAnon:":
 			anon = kb * 1024 / 1e6
 		}
 	}
