@@ -29,33 +29,62 @@ int yfv_from_yuy2(const uint8_t *s, int stride, uint8_t *d, int w, int h) {
 	return YUY2ToI420(s, stride, d, w, u, w / 2, v, w / 2, w, h);
 }
 
-static inline uint8_t clamp(int v) { return v < 0 ? 0 : v > 255 ? 255 : v; }
+// The loops below are 16-bit arithmetic throughout, so that the compiler makes vector code of them.
 
-// Two loops that the compiler turns into vector code: luma is 16-bit arithmetic throughout, with 220/256 for 219/255 (off
-// by 0.14 at most).
-static void luma_rows(uint8_t *y, int w, const int16_t *shift, int full) {
-	for (int x = 0; x < w; x++) {
-		int16_t v = full ? 16 + (((uint16_t)y[x] * 220 + 128) >> 8) : y[x];
-		v += shift[x];
+// part is a * m with 6 fractional bits of what has 7 in a and 15 in m.
+static inline int16_t part(int16_t a, int16_t m) { return ((int32_t)a * m) >> 16; }
+
+static inline uint8_t whole(int16_t sum) {
+	int16_t v = (int16_t)(sum + (128 << 6) + 32) >> 6;
+	v = v < 0 ? 0 : v;
+	return v > 255 ? 255 : v;
+}
+
+static void chroma_row(uint8_t *restrict u, uint8_t *restrict v, int16_t *restrict shift, int n, const int16_t *m) {
+	int16_t m0 = m[0], m1 = m[1], m2 = m[2], m3 = m[3], m4 = m[4], m5 = m[5];
+	for (int x = 0; x < n; x++) {
+		int16_t cb = (u[x] - 128) << 7, cr = (v[x] - 128) << 7;
+		u[x] = whole(part(cb, m2) + part(cr, m3));
+		v[x] = whole(part(cb, m4) + part(cr, m5));
+		shift[x] = (int16_t)(part(cb, m0) + part(cr, m1) + 32) >> 6;
+	}
+}
+
+static void twice(const int16_t *restrict shift, int16_t *restrict out, int n) {
+	for (int x = 0; x < n; x++) out[2 * x] = out[2 * x + 1] = shift[x];
+}
+
+static void luma_limited(uint8_t *restrict y, const int16_t *restrict shift, int n) {
+	for (int x = 0; x < n; x++) {
+		int16_t v = y[x] + shift[x];
 		v = v < 0 ? 0 : v;
 		y[x] = v > 255 ? 255 : v;
 	}
 }
 
-void yfv_to_601(uint8_t *d, int w, int h, int full, const int32_t *m) {
-	int16_t shift[16384]; // maxSide
+// 220/256 for 219/255 is off by 0.14 at most.
+static void luma_full(uint8_t *restrict y, const int16_t *restrict shift, int n) {
+	for (int x = 0; x < n; x++) {
+		int16_t v = 16 + ((uint16_t)(y[x] * 220 + 128) >> 8) + shift[x];
+		v = v < 0 ? 0 : v;
+		y[x] = v > 255 ? 255 : v;
+	}
+}
+
+void yfv_to_601(uint8_t *d, int w, int h, int full, const int16_t *m) {
+	int16_t half[8192], shift[16384]; // maxSide
 	uint8_t *u = d + (size_t)w * h, *v = u + (size_t)w * h / 4;
-	for (int row = 0; row < h / 2; row++) {
-		for (int x = 0; x < w / 2; x++) {
-			int cb = u[x] - 128, cr = v[x] - 128;
-			u[x] = clamp(128 + ((m[2] * cb + m[3] * cr + (1 << 13)) >> 14));
-			v[x] = clamp(128 + ((m[4] * cb + m[5] * cr + (1 << 13)) >> 14));
-			shift[2 * x] = shift[2 * x + 1] = (m[0] * cb + m[1] * cr + (1 << 13)) >> 14;
+	for (int row = 0; row < h; row++) {
+		if (row % 2 == 0) {
+			chroma_row(u, v, half, w / 2, m);
+			twice(half, shift, w / 2);
+			u += w / 2;
+			v += w / 2;
 		}
-		luma_rows(d, w, shift, full);
-		luma_rows(d + w, w, shift, full);
-		d += 2 * (size_t)w;
-		u += w / 2;
-		v += w / 2;
+		if (full)
+			luma_full(d, shift, w);
+		else
+			luma_limited(d, shift, w);
+		d += w;
 	}
 }

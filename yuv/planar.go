@@ -128,7 +128,7 @@ func ToBT601(pix []byte, size image.Point, full bool, from Matrix) error {
 }
 
 // coefficients are what yfv_to_601 takes. Luma and chroma of limited range span 219 and 224 steps, of full range 255.
-func coefficients(from Matrix, full bool) (m [6]C.int32_t) {
+func coefficients(from Matrix, full bool) (m [6]C.int16_t) {
 	if from == BT601 {
 		from = bt601
 	}
@@ -149,6 +149,6 @@ func coefficients(from Matrix, full bool) (m [6]C.int32_t) {
 	return m
 }
 
-func fixed(v float64) C.int32_t { return C.int32_t(math.Round(v * (1 << 14))) }
+func fixed(v float64) C.int16_t { return C.int16_t(min(math.Round(v*(1<<15)), math.MaxInt16)) }
 
 func ptr(b []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(b)) }

@@ -10,8 +10,8 @@ int yfv_from_planar(const uint8_t *y, const uint8_t *u, const uint8_t *v, int ys
                     int h);
 int yfv_from_yuy2(const uint8_t *s, int stride, uint8_t *d, int w, int h);
 
-// yfv_to_601 converts I420 in place: luma from full range if asked, and by m (14 fractional bits): luma += m0 cb + m1 cr,
-// cb = m2 cb + m3 cr, cr = m4 cb + m5 cr.
-void yfv_to_601(uint8_t *d, int w, int h, int full, const int32_t *m);
+// yfv_to_601 converts I420 in place: luma from full range if asked, and by m (15 fractional bits, each below 1): luma += m0 cb +
+// m1 cr, cb = m2 cb + m3 cr, cr = m4 cb + m5 cr.
+void yfv_to_601(uint8_t *d, int w, int h, int full, const int16_t *m);
 
 #endif
