@@ -4,12 +4,21 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
+#include <pthread.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Added to the level of every message of a decoder, so that none is important enough to be printed: the levels end at 56, and
-// the library looks at the low 8 bits. The global level is not touched: OpenCV uses the same library.
-#define QUIET 100
+// Nothing that a decoder says is printed: what it finds wrong it returns. The library's log has no other way to tell whose
+// message it is, since some come from helpers of its own; decoders work on the calling thread only. Messages of others who use
+// the library, as OpenCV does, go where they went.
+static _Thread_local int quiet;
+
+static void speak(void *ctx, int level, const char *format, va_list args) {
+	if (!quiet) av_log_default_callback(ctx, level, format, args);
+}
+
+static void listen(void) { av_log_set_callback(speak); }
 
 struct yfv_avdec {
 	AVCodecContext *ctx;
@@ -70,7 +79,6 @@ static int start(yfv_avdec *d, const AVCodec *codec, int64_t max_pixels) {
 	d->frame = av_frame_alloc();
 	d->pkt = av_packet_alloc();
 	if (c == NULL || d->frame == NULL || d->pkt == NULL) return AVERROR(ENOMEM);
-	c->log_level_offset = QUIET;
 	c->opaque = d;
 	c->get_buffer2 = get_buffer;
 	c->max_pixels = max_pixels;
@@ -96,7 +104,11 @@ yfv_avdec *yfv_avdec_new(int codec, int64_t max_pixels, int64_t max_bytes, int *
 		return NULL;
 	}
 	d->max_bytes = max_bytes;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, listen);
+	quiet = 1;
 	*err = start(d, c, max_pixels);
+	quiet = 0;
 	if (*err < 0) {
 		yfv_avdec_free(d);
 		return NULL;
@@ -105,17 +117,31 @@ yfv_avdec *yfv_avdec_new(int codec, int64_t max_pixels, int64_t max_bytes, int *
 }
 
 int yfv_avdec_send(yfv_avdec *d, const uint8_t *data, int len, int64_t tag) {
-	if (data == NULL) return avcodec_send_packet(d->ctx, NULL);
-	int rc = av_new_packet(d->pkt, len); // adds the padding that the parsers read into
-	if (rc < 0) return rc;
-	memcpy(d->pkt->data, data, len);
-	d->pkt->pts = tag;
-	rc = avcodec_send_packet(d->ctx, d->pkt);
+	int rc = 0;
+	if (data != NULL) {
+		rc = av_new_packet(d->pkt, len); // adds the padding that the parsers read into
+		if (rc < 0) return rc;
+		memcpy(d->pkt->data, data, len);
+		d->pkt->pts = tag;
+	}
+	quiet = 1;
+	rc = avcodec_send_packet(d->ctx, data == NULL ? NULL : d->pkt);
+	quiet = 0;
 	av_packet_unref(d->pkt);
 	return rc;
 }
 
-static void describe(const AVFrame *f, yfv_picture *p) {
+// JPEG is full range unless it says otherwise; libavcodec does not say so of grey ones.
+static int full_range(const yfv_avdec *d, const char *format) {
+	switch (d->frame->color_range) {
+	case AVCOL_RANGE_JPEG: return 1;
+	case AVCOL_RANGE_MPEG: return 0;
+	default: return d->ctx->codec_id == AV_CODEC_ID_MJPEG || strncmp(format, "yuvj", 4) == 0;
+	}
+}
+
+static void describe(const yfv_avdec *d, yfv_picture *p) {
+	const AVFrame *f = d->frame;
 	const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(f->format);
 	memset(p, 0, sizeof *p);
 	p->tag = f->pts;
@@ -136,25 +162,31 @@ static void describe(const AVFrame *f, yfv_picture *p) {
 	p->big_endian = !!(desc->flags & AV_PIX_FMT_FLAG_BE);
 	p->rgb = !!(desc->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM));
 	p->alpha = !!(desc->flags & AV_PIX_FMT_FLAG_ALPHA);
-	p->full = f->color_range == AVCOL_RANGE_JPEG || strncmp(desc->name, "yuvj", 4) == 0;
+	p->full = full_range(d, desc->name);
 	p->matrix = f->colorspace;
 }
 
+void yfv_avdec_flush(yfv_avdec *d) {
+	quiet = 1;
+	avcodec_flush_buffers(d->ctx);
+	quiet = 0;
+}
+
 int yfv_avdec_receive(yfv_avdec *d, yfv_picture *p) {
+	quiet = 1;
 	int rc = avcodec_receive_frame(d->ctx, d->frame);
+	quiet = 0;
 	if (rc == AVERROR(EAGAIN)) return YFV_NONE;
 	if (rc == AVERROR_EOF) {
-		avcodec_flush_buffers(d->ctx);
+		yfv_avdec_flush(d);
 		return YFV_END;
 	}
 	if (rc < 0) return rc;
-	describe(d->frame, p);
+	describe(d, p);
 	return YFV_OK;
 }
 
 void yfv_avdec_release(yfv_avdec *d) { av_frame_unref(d->frame); }
-
-void yfv_avdec_flush(yfv_avdec *d) { avcodec_flush_buffers(d->ctx); }
 
 void yfv_avdec_skip(yfv_avdec *d, int level) {
 	d->ctx->skip_frame = level == 0 ? AVDISCARD_DEFAULT : level == 1 ? AVDISCARD_NONREF : AVDISCARD_NONKEY;

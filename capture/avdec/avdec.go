@@ -73,13 +73,15 @@ func Supports(codec pipeline.Codec) bool {
 }
 
 // New makes a decoder for a codec. The caller closes it.
-func New(codec pipeline.Codec) (*Decoder, error) {
+func New(codec pipeline.Codec) (*Decoder, error) { return limited(codec, maxPixels, maxBytes) }
+
+func limited(codec pipeline.Codec, pixels, bytes int64) (*Decoder, error) {
 	kind, ok := kinds[codec]
 	if !ok {
 		return nil, fmt.Errorf("decode %q: only %s, %s and %s are supported", codec, pipeline.H264, pipeline.H265, pipeline.JPEG)
 	}
 	var code C.int
-	c := C.yfv_avdec_new(kind, maxPixels, maxBytes, &code)
+	c := C.yfv_avdec_new(kind, C.int64_t(pixels), C.int64_t(bytes), &code)
 	if c == nil {
 		return nil, fmt.Errorf("make a decoder for %s: libavcodec says: %s", codec, reason(code))
 	}

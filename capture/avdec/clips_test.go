@@ -31,7 +31,8 @@ func readClip(t testing.TB, name string) clip {
 	case pipeline.H265:
 		start = []byte{0, 0, 0, 1, 35 << 1}
 	}
-	for _, part := range bytes.Split(data, start)[1:] {
+	parts := bytes.Split(data, start)
+	for _, part := range parts[1:] {
 		c.units = append(c.units, append(bytes.Clone(start), part...))
 	}
 	if list, err := os.ReadFile(filepath.Join("testdata", name+".md5")); err == nil {

@@ -1,0 +1,4 @@
+package avdec
+
+// Limited is New with other limits.
+var Limited = limited
