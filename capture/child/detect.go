@@ -41,7 +41,7 @@ func detect(in *bufio.Reader) (Format, error) {
 	}
 	head, _ = in.Peek(min(in.Buffered(), sample))
 	return "", &live.Refused{Err: fmt.Errorf("it writes %s: want MJPEG, MPEG-TS, or H.264 or H.265 (Annex B); for raw pixels write "+
-		"exec:?format=i420&size=WIDTHxHEIGHT PROGRAM ...", looks(head))}
+		"?format=i420&size=WIDTHxHEIGHT and a space before the program", looks(head))}
 }
 
 // annexB tells H.264 from H.265 by the header of the first NAL unit.
