@@ -110,11 +110,23 @@ class Card {
     if (c.size.width) this.root.style.setProperty('--ratio', (c.size.width / c.size.height).toFixed(4));
     fact(this.facts.size, c.size.width ? `${c.size.width} × ${c.size.height}` : '–');
     fact(this.facts.fps, c.fps.capture ? c.fps.capture.toFixed(1) : '–', c.fps.capture ? '/s' : '');
-    const d = c.detect_time_ms;
-    fact(this.facts.detect, d.count ? d.p50.toFixed(1) : '–', d.count ? `ms, ${c.fps.detect.toFixed(0)}/s` : '');
-    this.facts.detect.title = `network input ${c.input.width} × ${c.input.height}`;
+    this.showDetection(c);
     fact(this.facts.viewers, String(c.preview.viewers));
     this.showDrops(c.ledger);
+  }
+
+  // showDetection says how fast the network is; or, of a camera whose network looks at a source of its own, that this gives
+  // it nothing to look at, for the picture does not tell.
+  showDetection(c) {
+    const d = c.detect_time_ms;
+    const own = c.detect_source;
+    if (own && own.state !== 'live') {
+      fact(this.facts.detect, own.state);
+      this.facts.detect.title = sentences('no detections: the source for the network gives no picture', own.reason);
+      return;
+    }
+    fact(this.facts.detect, d.count ? d.p50.toFixed(1) : '–', d.count ? `ms, ${c.fps.detect.toFixed(0)}/s` : '');
+    this.facts.detect.title = `network input ${c.input.width} × ${c.input.height}`;
   }
 
   // showDrops counts the frames lost to load or faults; what nobody asked for (no viewer, not due) is no loss.
