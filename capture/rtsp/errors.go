@@ -20,6 +20,17 @@ import (
 // errNoUDP: nothing came by UDP.
 var errNoUDP = fmt.Errorf("no UDP packet came within %v: something between here and the camera holds them back; set transport = \"tcp\"", firstPacket)
 
+// udpError is one of UDP, that TCP may not have.
+type udpError struct{ err error }
+
+func (e *udpError) Error() string { return e.err.Error() }
+func (e *udpError) Unwrap() error { return e.err }
+
+// told is an error that is fit for people already.
+type told struct{ error }
+
+func (e *told) Unwrap() error { return e.error }
+
 // redirect is a camera's word that its stream is elsewhere.
 type redirect struct{ to string }
 
@@ -48,17 +59,20 @@ func refuse(format string, args ...any) error { return &live.Refused{Err: fmt.Er
 
 // explain makes an error for people of one of the library: which camera, what happened, what to do.
 func (c Config) explain(err error) error {
-	err = c.reason(err)
-	if isRefused(err) {
-		return &live.Refused{Err: fmt.Errorf("%v: %w", c, err)}
+	why := fmt.Errorf("%v: %w", c, c.reason(err))
+	if isRefused(why) {
+		return &live.Refused{Err: why}
 	}
-	return fmt.Errorf("%v: %w", c, err)
+	return why
 }
 
 func (c Config) reason(err error) error {
 	var status liberrors.ErrClientBadStatusCode
 	var method liberrors.ErrClientUnhandledMethod
+	var fit *told
 	switch {
+	case errors.As(err, &fit):
+		return err
 	case errors.As(err, &status):
 		return c.status(int(status.Code), status.Message)
 	case errors.As(err, &method):

@@ -33,6 +33,7 @@ const (
 type session struct {
 	cfg    Config
 	opt    live.Options
+	udp    bool
 	client *gortsplib.Client
 	stream *live.Stream
 	dials  dialer
@@ -58,10 +59,13 @@ type session struct {
 	strays atomic.Int64   // nanoseconds from start to the first packet that does not fit, with none since that does; 0: none
 }
 
+// connect is how cameras are connected to. Tests replace it.
+var connect = (&net.Dialer{}).DialContext
+
 // newSession makes a client that has not connected. The caller closes the session.
 func newSession(ctx context.Context, cfg Config, opt live.Options, udp bool) (*session, error) {
-	s := &session{cfg: cfg, opt: opt, start: time.Now(), done: make(chan struct{}), first: make(chan struct{})}
-	s.dials.opening = ctx
+	s := &session{cfg: cfg, opt: opt, udp: udp, start: time.Now(), done: make(chan struct{}), first: make(chan struct{})}
+	s.dials.opening, s.dials.connect = ctx, connect
 	transport := gortsplib.TransportTCP
 	if udp {
 		transport = gortsplib.TransportUDP
@@ -120,6 +124,17 @@ func (s *session) open(ctx context.Context) error {
 	case len(desc.Medias) != 1 || len(s.offer.forms) == 0:
 		return errors.New("the camera's announcement cannot be read")
 	}
+	if err := s.play(desc); err != nil {
+		if s.udp {
+			return &udpError{err}
+		}
+		return err
+	}
+	return nil
+}
+
+// play sets up the track and starts it.
+func (s *session) play(desc *description.Session) error {
 	media := desc.Medias[0]
 	if _, err := s.client.Setup(desc.BaseURL, media, 0, 0); err != nil {
 		return err
@@ -128,7 +143,7 @@ func (s *session) open(ctx context.Context) error {
 		return err
 	}
 	s.playing.Store(true)
-	_, err = s.client.Play(nil)
+	_, err := s.client.Play(nil)
 	return err
 }
 
@@ -227,6 +242,7 @@ func (s *session) close() {
 // dialer connects, and can cut all that it connected: the library waits for a TLS peer without limit.
 type dialer struct {
 	opening context.Context
+	connect func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu    sync.Mutex
 	conns []net.Conn // guarded by mu
@@ -237,7 +253,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.opening, cancel)()
-	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	c, err := d.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -53,20 +53,24 @@ func openAny(ctx context.Context, cfg Config, opt live.Options) (*source, error)
 		return openVia(ctx, cfg, opt, true)
 	case Auto:
 		src, err := openVia(ctx, cfg, opt, true)
-		if !errors.Is(err, errNoUDP) {
+		var u *udpError
+		if !errors.As(err, &u) {
 			return src, err
 		}
-		opt.Log.Info().Stringer("source", cfg).Msg("no UDP from the camera: TCP is used")
+		opt.Log.Info().Stringer("source", cfg).Str("reason", cfg.reason(u.err).Error()).Msg("no UDP from the camera: TCP is used")
 	}
 	return openVia(ctx, cfg, opt, false)
 }
 
 // openVia opens by one transport, and goes where the camera sends it.
 func openVia(ctx context.Context, cfg Config, opt live.Options, udp bool) (*source, error) {
-	for range maxRedirects {
+	for hop := range maxRedirects {
 		src, err := openAt(ctx, cfg, opt, udp)
 		var r *redirect
 		if !errors.As(err, &r) {
+			if err != nil && hop > 0 {
+				err = &told{cfg.explain(err)}
+			}
 			return src, err
 		}
 		if cfg, err = cfg.follow(r.to); err != nil {
@@ -100,7 +104,7 @@ func openAt(ctx context.Context, cfg Config, opt live.Options, udp bool) (*sourc
 		err = errNoUDP
 	}
 	_ = src.Close()
-	return nil, err
+	return nil, &udpError{err}
 }
 
 // Close ends the session. It does not wait for a camera that does not listen.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,6 +130,7 @@ func psnr(a, b []byte) float64 {
 
 // TestStreams plays each clip by each way, and compares what comes with what was drawn.
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	cert := newCertificate(t)
 	h264 := rtsptest.PatternH264().First(2 * time.Second)
 	rows := []struct {
@@ -151,9 +153,10 @@ func TestStreams(t *testing.T) {
 		{"MJPEG, UDP", rtsptest.Config{Clip: rtsptest.PatternMJPEG(), UDP: true}, rtsp.UDP},
 	}
 	want := pattern(t, "192x144", 150)
+	var all sync.WaitGroup
+	defer all.Wait()
 	for _, r := range rows {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
+		atOnce(t, &all, r.name, func(t *testing.T) {
 			cam := rtsptest.Start(t, r.cam)
 			cfg := parse(t, cam.URL())
 			cfg.Transport, cfg.Fingerprint = r.transport, cert.sum
@@ -180,6 +183,7 @@ func TestStreams(t *testing.T) {
 
 // TestDemoClip compares the demo clip over RTSP with the same file read by OpenCV.
 func TestDemoClip(t *testing.T) {
+	t.Parallel()
 	const file = "../../testdata/videos/demo-640x480.mp4"
 	clip, err := rtsptest.LoadMP4(file)
 	if err != nil {

@@ -44,6 +44,7 @@ func newCertificate(t testing.TB) certificate {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	cert := newCertificate(t)
 	clip := rtsptest.PatternH264().First(200 * time.Millisecond)
 	cam := rtsptest.Start(t, rtsptest.Config{Clip: clip, TLS: cert.server})

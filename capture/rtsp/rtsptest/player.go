@@ -20,10 +20,9 @@ type packetFault struct {
 type player struct {
 	s        *Server
 	track    int
-	next     int           // unit
-	at       time.Time     // when it is due
-	rtp      uint32        // its timestamp
-	pending  time.Duration // of a jump
+	next     int       // unit
+	at       time.Time // when it is due
+	rtp      uint32    // its timestamp
 	reported time.Time
 	packets  int // so far
 	octets   int

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +31,10 @@ type Config struct {
 	Clip Clip
 	// Also are clips that the camera announces as further formats of its video track, for Switch.
 	Also []Clip
-	Path string // of the stream, without leading slash; "stream" if empty. Any other gets 404
+	// Listen is the address to listen at; "127.0.0.1:0" if empty. UDP is served at 127.0.0.1 only.
+	Listen string
+	// Path of the stream, without leading slash; "stream" if empty, and "/" for none at all. Any other gets 404.
+	Path string
 	// User and Password: empty means that anybody may watch.
 	User, Password string
 	Auth           Auth
@@ -70,16 +74,19 @@ type Server struct {
 	once   sync.Once
 }
 
-// Start starts a camera on a free port of 127.0.0.1; the test's end closes it.
+// Start starts a camera; the test's end closes it.
 func Start(t testing.TB, cfg Config) *Server {
 	t.Helper()
 	if cfg.Path == "" {
 		cfg.Path = "stream"
 	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
 	if cfg.ReportEvery == 0 {
 		cfg.ReportEvery = time.Second
 	}
-	s := &Server{t: t, cfg: cfg, addr: "127.0.0.1:0", password: cfg.Password, conns: map[*conn]struct{}{},
+	s := &Server{t: t, cfg: cfg, addr: cfg.Listen, password: cfg.Password, conns: map[*conn]struct{}{},
 		requests: map[base.Method]int{}, orders: make(chan func(*player)), stop: make(chan struct{})}
 	if err := s.up(); err != nil {
 		t.Fatalf("start an RTSP server: %v", err)
@@ -99,7 +106,7 @@ func (s *Server) Addr() string { return s.addr }
 
 // URL is the stream's address, with user name and password, if it has them, as they were when the server started.
 func (s *Server) URL() string {
-	u := url.URL{Scheme: "rtsp", Host: s.addr, Path: "/" + s.cfg.Path}
+	u := url.URL{Scheme: "rtsp", Host: s.addr, Path: "/" + strings.TrimPrefix(s.cfg.Path, "/")}
 	if s.cfg.TLS != nil {
 		u.Scheme = "rtsps"
 	}
@@ -271,7 +278,7 @@ func (h handler) grant(conn *gortsplib.ServerConn, req *base.Request, path strin
 	switch {
 	case h.s.cfg.User != "" && !conn.VerifyCredentials(req, h.s.cfg.User, h.s.password):
 		return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
-	case path != "/"+h.s.cfg.Path || h.s.stream == nil:
+	case strings.Trim(path, "/") != strings.Trim(h.s.cfg.Path, "/") || h.s.stream == nil:
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
 	return &base.Response{StatusCode: base.StatusOK}, h.s.stream, nil
