@@ -264,3 +264,36 @@ func BenchmarkView(b *testing.B) {
 		})
 	}
 }
+
+// FuzzView takes any turn, crop and polygon: what Check takes can be shown, and covers only pixels of the picture, in order.
+func FuzzView(f *testing.F) {
+	f.Add(90, true, 0.1, 0.2, 0.5, 0.6, []byte{10, 10, 200, 30, 90, 250})
+	f.Add(0, false, 0.0, 0.0, 0.0, 0.0, []byte{0, 0, 255, 0, 255, 255, 0, 255})
+	f.Add(45, false, -1.0, math.Inf(1), math.NaN(), 0.0, []byte{1})
+	f.Fuzz(func(t *testing.T, rotate int, flip bool, x, y, w, h float64, corners []byte) {
+		var m []Point
+		for i := 0; i+1 < len(corners); i += 2 {
+			m = append(m, Point{float64(corners[i]) / 255, float64(corners[i+1]) / 255})
+		}
+		v := View{Rotate: rotate, FlipX: flip, FlipY: !flip, Crop: [4]float64{x, y, w, h}, Masks: [][]Point{m, {{x, y}, {w, h}, {y, x}}}}
+		if v.Check() != nil {
+			return
+		}
+		size := image.Pt(70, 52)
+		for _, format := range []pipeline.Format{pipeline.I420, pipeline.BGR} {
+			s, fr := NewView(&scripted{format: format, sizes: []image.Point{size}}, v), pipeline.NewFrame()
+			err := s.Read(context.Background(), fr)
+			if part, partErr := v.part(format, size); (err != nil) != (partErr != nil) {
+				t.Errorf("part %v, %v; Read says %v", part, partErr, err)
+			}
+			last := span{y: -1}
+			for _, c := range s.(*viewed).cover.rows {
+				if c.x0 < 0 || c.x0 >= c.x1 || c.x1 > fr.Size().X || c.y >= fr.Size().Y || c.y < last.y || c.y == last.y && c.x0 <= last.x1 {
+					t.Fatalf("span %+v after %+v in a picture of %v", c, last, fr.Size())
+				}
+				last = c
+			}
+			_, _ = s.Close(), fr.Close()
+		}
+	})
+}
