@@ -45,10 +45,10 @@ func (s *h264Sets) inspect(nalus [][]byte) traits {
 	}
 	switch {
 	case !t.picture || t.join == joinKey:
+	case intra && (sets || recovery == 0):
+		t.join = joinIntra
 	case recovery >= 0:
 		t.join = joinRecovery
-	case sets && intra:
-		t.join = joinIntra
 	}
 	t.order.first = t.join == joinKey
 	return t

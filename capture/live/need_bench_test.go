@@ -89,7 +89,8 @@ func playThrough(b *testing.B, s *live.Stream, list [][]byte) (frames int) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f := newFrame(b)
+		f := pipeline.NewFrame()
+		defer f.Close()
 		for s.Read(context.Background(), f) == nil {
 			frames++
 		}

@@ -119,7 +119,7 @@ func (r *reader) follow(u unit) {
 	if u.broken {
 		r.part()
 	}
-	if r.join == joinNot && u.join == joinNot || r.follower.follows(u) || r.gaps >= patience {
+	if r.join == joinNot && u.join == joinNot || u.leading && r.headless || r.follower.follows(u) || r.gaps >= patience {
 		return
 	}
 	r.part()
@@ -159,7 +159,10 @@ func (r *reader) enter(u unit) bool {
 		r.rejoin(u.join)
 	}
 	if u.join == joinKey && r.codec != pipeline.JPEG {
-		r.join = joinKey
+		if r.join != joinKey {
+			r.join = joinKey
+			r.setStrict()
+		}
 		r.thrift.begin(u.At, math.IsInf(r.s.cfg.needed(), 1))
 	}
 	return true
@@ -170,26 +173,43 @@ func (r *reader) rejoin(j join) {
 	r.forget()
 	r.dec.Flush()
 	r.join, r.first, r.opened, r.headless, r.sound = j, r.tag+1, false, true, 0
+	r.setStrict()
 }
+
+// setStrict lets the decoder take as faults what it could play over. Where a stream is joined without a key unit, pictures
+// may name some from before that they do not use; H.264, which alone can be joined so, has true damage marked even then.
+func (r *reader) setStrict() { r.dec.Strict(!r.lenient && r.join == joinKey) }
 
 // send gives a unit to the decoder.
 func (r *reader) send(u unit, ghost bool) {
 	r.tag++
+	in := sent{tag: r.tag, at: u.At, ref: u.ref, ghost: ghost}
 	if err := r.dec.Send(u.Data, r.tag); err != nil {
-		if !ghost {
-			r.s.count(&r.s.counts.DecodeError)
-		}
-		if u.ref {
-			r.spoil()
-		}
+		r.damaged(in)
 		return
 	}
-	r.sent = append(r.sent, sent{tag: r.tag, at: u.At, ref: u.ref, ghost: ghost})
+	r.sent = append(r.sent, in)
 	if len(r.sent) > maxSent {
 		if !r.sent[0].ghost {
 			r.s.count(&r.s.counts.DecodeError)
 		}
 		r.sent = append(r.sent[:0], r.sent[1:]...)
+	}
+}
+
+// damaged accounts for a unit that could not be decoded. Those that come before the intra picture that the stream was joined
+// with, though they are sent after it, cannot be.
+func (r *reader) damaged(u sent) {
+	leads := r.join == joinIntra && !r.opened && u.tag != r.first
+	switch {
+	case u.ghost:
+	case leads:
+		r.s.count(&r.s.counts.NotDecoded)
+	default:
+		r.s.count(&r.s.counts.DecodeError)
+	}
+	if u.ref && !leads {
+		r.spoil()
 	}
 }
 
@@ -236,7 +256,6 @@ func (r *reader) spoil() {
 		return
 	}
 	r.lenient = true
-	r.dec.Strict(false)
 	r.s.cfg.Log.Warn().Str("codec", string(r.codec)).
 		Msg("the stream breaks its standard all the time: faults are played over, damage may be shown")
 }
@@ -291,16 +310,12 @@ func (r *reader) picture() (sent, bool) {
 			continue
 		}
 		r.opened = r.opened || u.tag == r.first
+		unsound := !r.opened || p.Unrecovered && r.join == joinRecovery
 		switch {
-		case p.Damaged:
-			if !u.ghost {
-				r.s.count(&r.s.counts.DecodeError)
-			}
-			if u.ref {
-				r.spoil()
-			}
+		case p.Damaged && r.opened:
+			r.damaged(u)
 		case u.ghost:
-		case !r.opened || p.Unrecovered && r.join == joinRecovery:
+		case unsound:
 			r.s.count(&r.s.counts.NotDecoded)
 		default:
 			r.sound++

@@ -14,7 +14,7 @@ type join uint8
 const (
 	joinNot      join = iota
 	joinKey           // nothing before it is needed
-	joinIntra         // the picture stands alone, though the stream does not mark it: pictures are sound from it on
+	joinIntra         // the picture stands alone, and so do those shown after it
 	joinRecovery      // pictures are sound some units later, and the decoder knows when
 )
 
