@@ -45,11 +45,12 @@ var places = map[string][]string{
 	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live",
 		"stream", "stream/openh264", "cmd/yfv2d/config", "bench/fma"},
 
-	"scripts/testsum":     {},
-	"scripts/bench":       {"infer", "infer/model"},
-	"scripts/benchdaemon": {},
-	"scripts/democlips":   {"yuv"},
-	"scripts/screenshot":  {},
+	"scripts/testsum":      {},
+	"scripts/bench":        {"infer", "infer/model"},
+	"scripts/benchdaemon":  {},
+	"scripts/benchcameras": {},
+	"scripts/democlips":    {"yuv"},
+	"scripts/screenshot":   {},
 
 	// What only tests use: no line above may name these.
 	"capture/capturetest":       {"pipeline"},
@@ -62,7 +63,7 @@ var places = map[string][]string{
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
 var outside = map[string][]string{
-	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder"},
+	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder", "cmd/yfv2d"},
 	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "capture/v4l2", "stream", "cmd/yfv2d", "scripts/democlips"},
 	"github.com/nlpodyssey/gopickle":      {"infer/model"},                   // .pth files, without running what they hold
 	"google.golang.org/protobuf":          {"infer/model"},                   // ONNX files

@@ -41,10 +41,10 @@ type Options struct {
 	Log   zerolog.Logger // what is worth saying once (a cropped side); the zero Logger says nothing
 
 	// Of sources of the outside world.
-	Transport   string       // rtsp: "tcp" (also ""), "udp" or "auto"
-	TLSInsecure bool         // rtsps and https: take any certificate
-	PollFPS     float64      // http with single JPEG pictures: how many a second are asked for; 0 is 1
-	Live        live.Options // its Log is set from Log
+	Transport      string       // rtsp: "tcp" (also ""), "udp" or "auto"
+	TLSInsecure    bool         // rtsps and https: take any certificate
+	TLSFingerprint []byte       // rtsps and https: the SHA-256 of the one certificate to take; nil: one that the system trusts
+	Live           live.Options // its Log is taken from Log
 }
 
 // Namer is a Source that knows the name of the file its newest frame (or *PictureError) came from. It is asked by the
@@ -67,6 +67,15 @@ func Open(ctx context.Context, spec string, opt Options) (pipeline.Source, error
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open source %q: %w", Redact(spec), err)
+	}
+	if s.outside != nil {
+		from := opt.Live
+		from.Log = opt.Log
+		src, err := s.outside(ctx, opt, from)
+		if err != nil {
+			return nil, err
+		}
+		return NewView(src, opt.View), nil
 	}
 	src, err := openSpec(ctx, s, opt)
 	if err != nil {

@@ -19,6 +19,7 @@ type kind uint8
 const (
 	kindFile kind = iota
 	kindTest
+	kindOutside
 )
 
 // spec is a parsed source string.
@@ -26,15 +27,22 @@ type spec struct {
 	kind    kind
 	path    string        // kindFile: a file, a folder or a glob
 	pattern patternConfig // kindTest
+	outside outsideOpener // kindOutside
 }
 
-const supported = "supported are file:PATH (a video, a picture, a folder or a glob of pictures; a bare PATH will do) " +
+const supported = "supported are rtsp://, rtsps://, http://, https://, v4l2:, libcamera:, exec:, " +
+	"file:PATH (a video, a picture, a folder or a glob of pictures; a bare PATH will do) " +
 	"and test:?size=640x480&fps=30&objects=2&frames=0"
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 
-// Check says whether spec is a well-formed source string, without touching any file or network:
+// Check says whether spec is a well-formed source string, without touching any file, device or network:
 //
+//	rtsp://USER:PASSWORD@HOST:PORT/PATH, rtsps://   an IP camera, see rtsp.Parse
+//	http://USER:PASSWORD@HOST:PORT/PATH, https://   MJPEG or single JPEG pictures, see webcam.Parse
+//	v4l2:/dev/video0?size=WxH&fps=N&format=NAME     a USB camera, see v4l2.Parse
+//	libcamera:?camera=N&size=WxH&fps=N              a Raspberry Pi camera, see child.Parse
+//	exec:CMD ARGS                                   a program that writes pictures, see child.Parse
 //	file:PATH   a video, a picture, or a folder or glob of pictures; a bare PATH is taken too
 //	test:?size=WxH&fps=N&objects=N&frames=N   the test pattern; every parameter may be left out
 //
@@ -51,7 +59,12 @@ func parse(s string) (spec, error) {
 	if strings.ContainsAny(s, "\x00\n\r") {
 		return spec{}, fmt.Errorf("source %q: it may hold neither line breaks nor NUL", Redact(s))
 	}
-	switch sch := strings.ToLower(strings.TrimSuffix(scheme.FindString(s), ":")); sch {
+	sch := strings.ToLower(strings.TrimSuffix(scheme.FindString(s), ":"))
+	if parse := outside[sch]; parse != nil {
+		open, err := parse(sch + s[len(sch):])
+		return spec{kind: kindOutside, outside: open}, err
+	}
+	switch sch {
 	case "":
 		return parsePath(s, s)
 	case "file":

@@ -9,7 +9,9 @@ import (
 
 func TestCheck(t *testing.T) {
 	good := []string{"file:clip.mp4", "clip.mp4", "/a/b c/clip.mp4", "file:///a/clip.mp4", "file:*.jpg", "pictures/", "FILE:x.mp4",
-		"test:", "test:?", "test:?size=64x48", "test:?size=640x480&fps=29.97&objects=0&frames=10", "TEST:?fps=5", "x[1]?.png"}
+		"test:", "test:?", "test:?size=64x48", "test:?size=640x480&fps=29.97&objects=0&frames=10", "TEST:?fps=5", "x[1]?.png",
+		"rtsp://cam", "RTSP://u:p@10.0.0.2:554/live?x=1", "rtsps://cam/1", "http://cam/video", "https://u:p@cam/still.jpg#fps=2", "v4l2:/dev/video0", "v4l2:1?size=640x480",
+		"exec:camera --now", "exec:?format=i420&size=64x48&fps=5 camera 'a b'", "libcamera:", "libcamera:?camera=1&size=640x480&rotation=180"}
 	for _, spec := range good {
 		if err := Check(spec); err != nil {
 			t.Errorf("%q: %v", spec, err)
@@ -20,6 +22,10 @@ func TestCheck(t *testing.T) {
 		{"no path", "file:", "the path is empty"},
 		{"only slashes", "file://", "the path is empty"},
 		{"unknown kind", "gopher://host/x", `unknown kind "gopher:"`},
+		{"rtsp without a host", "rtsp://u:secret@", "want rtsp://USER:PASSWORD@HOST"},
+		{"http without a host", "HTTP://u:secret@/x", "want http://USER:PASSWORD@HOST"},
+		{"v4l2 without a camera", "v4l2:", "no camera is named"},
+		{"v4l2 with an unknown format", "v4l2:0?format=h264", "yuyv"},
 		{"unknown kind says what there is", "rtspx://u:secret@host/x", "file:PATH"},
 		{"line break", "file:a\nb", "line breaks"},
 		{"zero byte", "file:a\x00b", "NUL"},
@@ -65,6 +71,7 @@ func TestRedact(t *testing.T) {
 		{"user alone", "http://token@cam/x", "http://cam/x"},
 		{"parameters", "http://cam/s.cgi?user=admin&pwd=hunter2&res=1", "http://cam/s.cgi?user=***&pwd=***&res=1"},
 		{"parameters in capitals", "http://cam/?Token=hunter2#x", "http://cam/?Token=***#x"},
+		{"a recorder's path", "rtsp://10.0.0.2/user=admin_password=hunter2_channel=1_stream=0.sdp", "rtsp://10.0.0.2/user=***_password=***_channel=1_stream=0.sdp"},
 		{"in a sentence", `open "rtsp://a:hunter2@cam/x": refused (rtsp://a:hunter2@cam/y)`, `open "rtsp://cam/x": refused (rtsp://cam/y)`},
 	}
 	for _, r := range rows {

@@ -161,7 +161,7 @@ func (cam *camera) reopening(spec string, log zerolog.Logger, need func() float6
 	}
 	opt := capture.Options{
 		Loop: s.Loop, Speed: speed, Dir: s.dir, Log: log, View: viewOf(s.Camera),
-		Transport: s.Transport, TLSInsecure: !s.TLSVerify, PollFPS: s.PollFPS,
+		Transport: s.Transport, TLSInsecure: !s.TLSVerify, TLSFingerprint: s.TLSFingerprint,
 		Live: live.Options{Need: need, Stuck: &live.Stuck{}},
 	}
 	open := func(ctx context.Context) (pipeline.Source, error) { return capture.Open(ctx, spec, opt) }

@@ -81,7 +81,7 @@ func lookAtSource(ctx context.Context, label, spec string, c config.Camera, dir 
 	w := &watched{}
 	start := time.Now()
 	src, err := capture.Open(ctx, spec, capture.Options{
-		Loop: c.Loop, Dir: dir, Transport: c.Transport, TLSInsecure: !c.TLSVerify, PollFPS: c.PollFPS,
+		Loop: c.Loop, Dir: dir, Transport: c.Transport, TLSInsecure: !c.TLSVerify, TLSFingerprint: c.TLSFingerprint,
 		Live: live.Options{OnUnit: w.unit},
 	})
 	if err != nil {

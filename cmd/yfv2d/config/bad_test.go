@@ -48,6 +48,7 @@ var bad = []struct{ name, text, want string }{
 
 	{"an angle that is none", cam + "rotate = 45\n", `4: camera.rotate: 45 is not one of its values (allowed: 0, 90, 180 or 270)`},
 	{"a fraction for an angle", cam + "rotate = 90.5\n", `4: camera.rotate: want a whole number and not the number 90.5 (allowed: 0, 90, 180 or 270)`},
+	{"half a fingerprint", cam + "tls_fingerprint = \"00:11:22\"\n", `4: camera.tls_fingerprint: "00:11:22" is no fingerprint (allowed: the SHA-256 of the certificate as 64 hexadecimal digits, colons allowed; empty is any that the system trusts)`},
 	{"a crop of three numbers", cam + "crop = [0, 0, 1]\n", `4: camera.crop: has 3 numbers (allowed: [x, y, width, height] as parts of the whole from 0 to 1; [] is all of it)`},
 	{"a crop in pixels", cam + "crop = [0, 0, 640, 480]\n", `4: camera.crop: 640 is out of range (allowed: 0 to 1)`},
 	{"a crop beyond the picture", cam + "crop = [0.5, 0, 0.6, 1]\n", `4: camera.crop: reaches beyond the picture, or is less than a hundredth of it wide or high (allowed: [x, y, width, height] as parts of the whole from 0 to 1; [] is all of it)`},

@@ -151,6 +151,8 @@ func (l *loader) value(path string, k *key, v any, cam *Camera) {
 		*to = l.list(path, k, v)
 	case *map[string]float64:
 		*to = l.numbers(path, k, v)
+	case *Fingerprint:
+		*to = l.fingerprint(path, k, v)
 	case *Crop:
 		*to = l.crop(path, k, v)
 	case *Masks:

@@ -73,6 +73,9 @@ type Capture struct {
 	RetryMax time.Duration // the longest wait before a camera that is down is tried again
 }
 
+// Fingerprint is the SHA-256 of a certificate; nil for none.
+type Fingerprint []byte
+
 // Crop is x, y, width and height as parts of the whole, 0 to 1; all zero: the whole.
 type Crop [4]float64
 
@@ -81,21 +84,21 @@ type Masks [][][2]float64
 
 // Camera is one [[camera]] of the file.
 type Camera struct {
-	Name         string
-	Source       string // as written: may hold a password
-	DetectSource string // a smaller stream of the same camera for detection, "" if there is none
-	Transport    string // tcp, udp, auto
-	TLSVerify    bool
-	PollFPS      float64
-	Rotate       int    // degrees clockwise: 0, 90, 180, 270
-	Flip         string // none, horizontal, vertical, both
-	Crop         Crop
-	Mask         Masks
-	Enabled      bool
-	Loop         bool
-	Speed        string  // realtime, max
-	DetectFPS    float64 // 0: Detect.FPS
-	PreviewFPS   float64 // 0: Preview.FPS
+	Name           string
+	Source         string // as written: may hold a password
+	DetectSource   string // a smaller stream of the same camera for detection, "" if there is none
+	Transport      string // tcp, udp, auto
+	TLSVerify      bool
+	TLSFingerprint Fingerprint
+	Rotate         int    // degrees clockwise: 0, 90, 180, 270
+	Flip           string // none, horizontal, vertical, both
+	Crop           Crop
+	Mask           Masks
+	Enabled        bool
+	Loop           bool
+	Speed          string  // realtime, max
+	DetectFPS      float64 // 0: Detect.FPS
+	PreviewFPS     float64 // 0: Preview.FPS
 
 	Line int // of its [[camera]] in the file
 }
@@ -115,7 +118,7 @@ func Default() Config {
 
 // defaultCamera is a [[camera]] that says nothing.
 func defaultCamera() Camera {
-	return Camera{Transport: "tcp", TLSVerify: true, PollFPS: 1, Flip: "none", Enabled: true, Speed: "realtime"}
+	return Camera{Transport: "tcp", TLSVerify: true, Flip: "none", Enabled: true, Speed: "realtime"}
 }
 
 // InputSize is the network's input in pixels, zero for auto.

@@ -86,7 +86,7 @@ var (
 	scheme      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 	userInfo    = regexp.MustCompile(`(?s)^([A-Za-z][A-Za-z0-9+.-]*:/*)?.*@`)
 	urlUser     = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@`)
-	secretParam = regexp.MustCompile(`(?i)([?&;](?:user|usr|username|login|pass|passwd|password|pwd|token|access_token|auth|key|apikey|api_key|secret|sig|signature)=)[^&;\s"'#]*`)
+	secretParam = regexp.MustCompile(`(?i)([?&;/_](?:user|usr|username|login|pass|passwd|password|pwd|token|access_token|auth|key|apikey|api_key|secret|sig|signature)=)[^&;/_\s"'#?]*`)
 )
 
 // Redact hides user names, passwords and tokens in a source, or in a text that quotes URLs. A password may hold any

@@ -87,6 +87,8 @@ func literal(v any) string {
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case *map[string]float64:
 		return "{}"
+	case *Fingerprint:
+		return `""`
 	case *Crop, *Masks:
 		return "[]"
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // key is a row of the table of everything that the file may say. The type of what at returns decides the type of the
-// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64, *Crop, *Masks.
+// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64, *Fingerprint, *Crop, *Masks.
 type key struct {
 	path     string // "detect.fps"; "camera.name" stands once in each [[camera]]
 	at       func(*Config, *Camera) any
@@ -118,8 +118,9 @@ var keys = []key{
 		doc: "how rtsp sources send; auto is udp if it gets through, else tcp"},
 	{path: "camera.tls_verify", at: func(_ *Config, cam *Camera) any { return &cam.TLSVerify },
 		doc: "false takes any certificate of an rtsps or https source, such as one the camera made itself: then nobody checks who answers"},
-	{path: "camera.poll_fps", at: func(_ *Config, cam *Camera) any { return &cam.PollFPS }, min: 0.01, max: 30,
-		doc: "pictures a second asked from an http source that gives single JPEG pictures"},
+	{path: "camera.tls_fingerprint", at: func(_ *Config, cam *Camera) any { return &cam.TLSFingerprint },
+		want: "the SHA-256 of the certificate as 64 hexadecimal digits, colons allowed; empty is any that the system trusts",
+		doc:  "the one certificate that an rtsps or https source may show, whoever signed it: safer than tls_verify = false"},
 	{path: "camera.rotate", at: func(_ *Config, cam *Camera) any { return &cam.Rotate },
 		want: "0, 90, 180 or 270", whole: []int{0, 90, 180, 270}, doc: "degrees by which the picture is turned clockwise"},
 	{path: "camera.flip", at: func(_ *Config, cam *Camera) any { return &cam.Flip }, oneOf: []string{"none", "horizontal", "vertical", "both"},

@@ -184,12 +184,15 @@ func FuzzLoad(f *testing.F) {
 }
 
 func TestShapes(t *testing.T) {
-	text := cam + "rotate = 270\nflip = \"both\"\ncrop = [0.25, 0, 0.5, 1]\nmask = [[[0, 0], [0.5, 0], [0, 1]], [[1, 1], [0.9, 1], [1, 0.9], [0.95, 0.8]]]\n"
+	text := cam + "tls_fingerprint = \"" + strings.Repeat("AB:", 31) + "ab\"\nrotate = 270\nflip = \"both\"\ncrop = [0.25, 0, 0.5, 1]\nmask = [[[0, 0], [0.5, 0], [0, 1]], [[1, 1], [0.9, 1], [1, 0.9], [0.95, 0.8]]]\n"
 	c, err := parse("c.toml", text, testHooks)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := c.Cameras[0]
+	if string(got.TLSFingerprint) != strings.Repeat("\xab", 32) {
+		t.Errorf("fingerprint %x", got.TLSFingerprint)
+	}
 	if got.Rotate != 270 || got.Flip != "both" || got.Crop != (Crop{0.25, 0, 0.5, 1}) {
 		t.Errorf("%+v", got)
 	}

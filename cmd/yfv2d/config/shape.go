@@ -1,6 +1,11 @@
 package config
 
-import "fmt"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
 
 // What a camera's view takes (capture.View): the least width and height of a crop, polygons, and points of one.
 const (
@@ -101,4 +106,22 @@ func (l *loader) part(path string, k *key, v any) (float64, bool) {
 		return 0, false
 	}
 	return x, true
+}
+
+// fingerprint reads the digits of a SHA-256.
+func (l *loader) fingerprint(path string, k *key, v any) Fingerprint {
+	s, ok := v.(string)
+	if !ok {
+		l.wrongType(path, k, "a text in quotes", v)
+		return nil
+	}
+	if s == "" {
+		return nil
+	}
+	sum, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	if err != nil || len(sum) != sha256.Size {
+		l.fault(path, show(s)+" is no fingerprint", Fault{Allowed: k.want})
+		return nil
+	}
+	return sum
 }
