@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # What apt provides, by who needs it. scripts/install.sh skips what is there and knows what differs between releases.
 APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev libavcodec-dev libavutil-dev \
 	libxnnpack-dev libpthreadpool-dev
-APT_TEST  := chromium
+APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 
@@ -45,7 +45,7 @@ deps:
 	@scripts/check-go.sh
 
 deps-test: deps
-	@scripts/install.sh test "for the browser tests" $(APT_TEST)
+	@scripts/install.sh test "for the tests with a browser and with cameras" $(APT_TEST)
 
 test: deps-test build ## everything that must hold: vet, staticcheck, import arrows, unit, race, leak and browser tests
 	go vet ./...
