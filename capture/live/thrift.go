@@ -20,6 +20,8 @@ const (
 	// crowded is how much slower than needed the pictures of a kind may come and still be enough by themselves: cameras are a
 	// little off their nominal rate.
 	crowded = 1.05
+	// aloneGain is the weight of the newest unit in a running mean.
+	aloneGain = 1.0 / 16
 )
 
 // thrift decides what need not be decoded, and keeps what may be needed after all. A stream joined where no key unit stands
@@ -31,9 +33,9 @@ type thrift struct {
 	fed   int    // how many of them the decoder has
 
 	key0    time.Time // capture time of the last key unit
-	ref0    time.Time // and of the last unit that others may need
-	refGap  time.Duration
+	alone   float64   // which part of the units lately no other needs
 	nextDue time.Time // when the next picture is due; zero before the first
+	lastDue time.Time // capture time of the last one that was
 }
 
 // behind says whether the decoder lacks units that the next one may need.
@@ -96,8 +98,9 @@ func (r rhythm) keysDo() bool { return r.key > 0 && float64(r.key) <= crowded*fl
 
 // wants says whether a unit's picture is needed, now or for those that follow.
 func (t *thrift) wants(u unit, r rhythm) bool {
-	if u.ref {
-		t.refGap, t.ref0 = max(u.At.Sub(t.ref0), 0), u.At
+	t.alone -= t.alone * aloneGain
+	if !u.ref {
+		t.alone += aloneGain
 	}
 	if r.every == 0 {
 		t.nextDue = time.Time{}
@@ -108,18 +111,17 @@ func (t *thrift) wants(u unit, r rhythm) bool {
 
 // spares says whether a unit can be left out.
 func (t *thrift) spares(u unit, r rhythm) bool {
-	early := u.At.Before(t.nextDue.Add(-r.interval / 2))
 	switch {
 	case u.Codec == pipeline.JPEG:
-		return early
+		return u.At.Before(t.nextDue.Add(-r.interval / 2))
 	case t.whole && r.keysDo():
 		return u.join != joinKey || u.At.Before(t.nextDue.Add(-r.key/2))
-	case t.whole && r.key > 0 && t.keyServes(u, r):
+	case !u.ref && float64(r.interval) <= crowded*float64(r.every)*(1-t.alone):
 		return true
-	case u.ref:
+	case u.At.Before(t.lastDue): // shown before a picture that is decoded already: later it would be out of order
 		return false
 	}
-	return early || t.refGap > 0 && float64(t.refGap) <= crowded*float64(r.every)
+	return t.whole && r.key > 0 && t.keyServes(u, r)
 }
 
 // keyServes says whether the key unit that is expected next comes early enough for the next picture. It is no longer waited
@@ -141,7 +143,7 @@ func (t *thrift) picked(u unit, r rhythm) {
 	if r.every == 0 || u.At.Before(t.nextDue.Add(-early)) {
 		return
 	}
-	t.nextDue = t.nextDue.Add(r.every)
+	t.nextDue, t.lastDue = t.nextDue.Add(r.every), u.At
 	if !t.nextDue.After(u.At) {
 		t.nextDue = u.At.Add(r.every)
 	}
