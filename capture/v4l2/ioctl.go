@@ -108,7 +108,7 @@ const (
 	dirRead  = 2 << 30
 	dirWrite = 1 << 30
 
-	queryCap      = dirRead | unsafe.Sizeof(capability{})<<16 | 'V'<<8 | 0
+	queryCap      = dirRead | unsafe.Sizeof(capability{})<<16 | 'V'<<8 // number 0
 	enumFormats   = dirRead | dirWrite | unsafe.Sizeof(formatDesc{})<<16 | 'V'<<8 | 2
 	getFormat     = dirRead | dirWrite | unsafe.Sizeof(pixFormat{})<<16 | 'V'<<8 | 4
 	setFormat     = dirRead | dirWrite | unsafe.Sizeof(pixFormat{})<<16 | 'V'<<8 | 5

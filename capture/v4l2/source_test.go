@@ -275,7 +275,7 @@ func TestFailures(t *testing.T) {
 		{"lost", yuyvPicture(), func(int) ([]byte, error) { return nil, errNone }, "10 pictures in a row could not be read"},
 		{"lost, mjpeg", jpegPicture(), func(int) ([]byte, error) { return nil, errNone }, "10 pictures in a row could not be read"},
 		{"short", yuyvPicture(), func(int) ([]byte, error) { time.Sleep(time.Millisecond); return make([]byte, 100), nil },
-			"10 pictures in a row could not be used: planes to I420: 100 bytes"},
+			"pictures in a row could not be used: planes to I420: 100 bytes"},
 		{"short nv12", nv12Picture(), func(int) ([]byte, error) { time.Sleep(time.Millisecond); return make([]byte, 100), nil },
 			"100 bytes of NV12"},
 	} {
