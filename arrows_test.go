@@ -42,7 +42,7 @@ var places = map[string][]string{
 	"stream/openh264": {"pipeline", "stream", "yuv"},
 
 	"cmd/yfv2d/config": {"infer", "tracker"},
-	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live",
+	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
 		"stream", "stream/openh264", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/testsum":      {},

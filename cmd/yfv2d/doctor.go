@@ -141,7 +141,7 @@ func (d *doctor) examine(ctx context.Context, file string) error {
 	d.begin("engines")
 	d.engines()
 	d.begin("cameras of this machine")
-	d.devices()
+	d.devices(ctx)
 	cfg, err := d.configuration(file)
 	d.begin("network")
 	d.network(ctx, cfg)

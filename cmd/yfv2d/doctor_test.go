@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"yfv2d/capture/v4l2"
 	"yfv2d/pipeline"
 )
 
@@ -126,5 +129,50 @@ func TestDoctor(t *testing.T) {
 		Findings *[]struct{ Area, Grade, What, Fix string }
 	}{}); err != nil || !strings.Contains(out.String(), `"worst": "failure"`) || !strings.Contains(out.String(), "did you mean") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+func TestDeviceFindings(t *testing.T) {
+	cam := v4l2.Device{Name: "HD Pro Webcam C920", Path: "/dev/video0", ByID: "/dev/v4l/by-id/usb-046d-video-index0"}
+	full := cam
+	full.Modes = []v4l2.Mode{{Format: v4l2.MJPEG, Size: image.Pt(1280, 720), FPS: []float64{30}, Source: "v4l2:/dev/video0?size=1280x720"}}
+	locked, silent := cam, cam
+	locked.Err, silent.Err = fmt.Errorf("open: %w", fs.ErrPermission), errors.New("no answer")
+	for _, row := range []struct {
+		name  string
+		dev   v4l2.Device
+		grade grade
+		says  string
+	}{
+		{"a camera", full, fine, `source = "v4l2:/dev/v4l/by-id/usb-046d-video-index0"`},
+		{"a mode of it", full, fine, `# source = "v4l2:/dev/video0?size=1280x720"   # mjpeg 1280x720 (30)`},
+		{"its name", full, fine, `name = "hd-pro-webcam-c920"`},
+		{"no permission", locked, fail, "usermod -aG video"},
+		{"no answer", silent, warn, "no answer"},
+		{"nothing to read", cam, warn, "offers no format"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := deviceFinding(row.dev)
+			if all := f.What + f.Fix + strings.Join(f.Config, "\n"); f.Grade != row.grade || !strings.Contains(all, row.says) {
+				t.Errorf("%v %s", f.Grade, all)
+			}
+		})
+	}
+	if got := cameraName("--- "); got != "usb" {
+		t.Errorf("a name without letters becomes %q", got)
+	}
+	if got := cameraName(strings.Repeat("Ab ", 30)); len(got) > 32 || !strings.HasPrefix(got, "ab-ab") {
+		t.Errorf("a long name becomes %q", got)
+	}
+}
+
+func TestPiCameraLines(t *testing.T) {
+	out := "Available cameras\n-----------------\n0 : imx708 [4608x2592 10-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx708@1a)\n" +
+		"    Modes: 'SRGGB10_CSI2P' : 1536x864 [120.13 fps]\n1 : ov5647 [2592x1944] (/base)\n"
+	if got := piCameraLines(out); len(got) != 2 || !strings.HasPrefix(got[1], "1 : ov5647") {
+		t.Errorf("%q", got)
+	}
+	if got := piCameraLines("No cameras available!\n"); got != nil {
+		t.Errorf("%q", got)
 	}
 }
