@@ -47,6 +47,7 @@ type session struct {
 	first    chan struct{}  // closed when the first packet comes
 	sawFirst sync.Once      //
 	playing  atomic.Bool    // units are wanted
+	lost     atomic.Uint64  // units of which something was lost
 	waiting  sync.WaitGroup // the goroutine that waits for the client
 
 	mu    sync.Mutex
@@ -187,8 +188,14 @@ func (s *session) packet(pkt *rtp.Packet) {
 
 func (s *session) arrived() { s.sawFirst.Do(func() { close(s.first) }) }
 
-// unit takes what the depacketizer put together.
+// unit takes what the depacketizer put together, or is told by empty data that it could not.
 func (s *session) unit(data []byte, ts uint32, came time.Time) {
+	if len(data) == 0 {
+		s.lost.Add(1)
+		s.stream.Touch()
+		s.stream.Lost()
+		return
+	}
 	s.mu.Lock()
 	at := s.clock.at(ts, came)
 	s.mu.Unlock()

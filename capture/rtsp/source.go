@@ -107,10 +107,18 @@ func openAt(ctx context.Context, cfg Config, opt live.Options, udp bool) (*sourc
 	return nil, &udpError{err}
 }
 
+// UnitCounts are the stream's, and those units that were lost on their way, as decode errors.
+func (s *source) UnitCounts() pipeline.UnitCounts {
+	n, lost := s.Stream.UnitCounts(), s.session.lost.Load()
+	n.Units += lost
+	n.DecodeError += lost
+	return n
+}
+
 // Close ends the session. It does not wait for a camera that does not listen.
 func (s *source) Close() error {
 	s.once.Do(func() {
-		s.err = s.Stream.Close()
+		s.err = s.Stream.Close() // also for Read, which may wait
 		s.session.close()
 	})
 	return s.err
