@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,6 +172,33 @@ func TestRedirects(t *testing.T) {
 			mustRead(t, src)
 			_ = src.Close()
 		})
+	}
+}
+
+// TestSessionExpires: a camera that knows a session no more says so only when it is asked to keep it.
+func TestSessionExpires(t *testing.T) {
+	t.Parallel()
+	var playing atomic.Bool
+	cam := rtsptest.Start(t, rtsptest.Config{Clip: rtsptest.PatternMJPEG(), Rewrite: func(res *base.Response) {
+		if s := res.Header["Session"]; len(s) == 1 {
+			res.Header["Session"] = base.HeaderValue{strings.Split(s[0], ";")[0] + ";timeout=1"}
+		}
+		if playing.Load() {
+			res.StatusCode = base.StatusSessionNotFound
+		}
+	}})
+	src := open(t, parse(t, cam.URL()))
+	mustRead(t, src)
+	playing.Store(true)
+	var err error
+	for err == nil {
+		_, err = read(t, src)
+	}
+	if !strings.HasSuffix(err.Error(), "/stream: the camera ended the session (454)") {
+		t.Errorf("error %v", err)
+	}
+	if cam.Requests(base.Options)+cam.Requests(base.GetParameter) < 2 {
+		t.Error("nothing was sent to keep the session")
 	}
 }
 

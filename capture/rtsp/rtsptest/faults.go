@@ -149,11 +149,11 @@ func (s *Server) SetPassword(password string) {
 }
 
 // SetClip plays another clip from now on, as a camera does whose owner changes its settings: sessions end, and the next
-// DESCRIBE tells the new codec and size.
-func (s *Server) SetClip(c Clip) {
+// DESCRIBE tells the new codec and size, and also the further clips for Switch.
+func (s *Server) SetClip(c Clip, also ...Clip) {
 	s.order(func(p *player) {
 		s.down()
-		s.cfg.Clip, s.cfg.Also = c, nil
+		s.cfg.Clip, s.cfg.Also = c, also
 		p.track, p.next, p.held = 0, 0, nil
 		if err := s.up(); err != nil {
 			s.t.Errorf("another clip: %v", err)

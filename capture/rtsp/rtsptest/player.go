@@ -73,6 +73,9 @@ func (p *player) picture() {
 	}
 	p.s.mu.Lock()
 	srv, stream, tracks, fault := p.s.srv, p.s.stream, p.s.tracks, p.s.fault
+	if srv != nil {
+		p.s.pictures++
+	}
 	p.s.mu.Unlock()
 	interval := p.s.cfg.Clip.Interval
 	if srv != nil {

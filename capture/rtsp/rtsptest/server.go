@@ -67,6 +67,7 @@ type Server struct {
 	sessions int                     // guarded by mu; at present
 	frozen   chan struct{}           // guarded by mu; nil, or closed by Thaw
 	fault    packetFault             // guarded by mu; of RTP packets
+	pictures uint64                  // guarded by mu; pictures so far
 
 	orders chan func(*player) // for the player, which runs them between two pictures
 	stop   chan struct{}
@@ -135,6 +136,13 @@ func (s *Server) Conns() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
+}
+
+// Pictures is how many pictures the camera has sent so far, to however many readers.
+func (s *Server) Pictures() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pictures
 }
 
 // Close ends the camera.
