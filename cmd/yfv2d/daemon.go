@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func (d *daemon) openWorkers() (err error) {
 	if _, err := infer.NewDecoder(d.model.Head, th); err != nil {
 		return fmt.Errorf("model %s: %w", d.model.Name, err)
 	}
-	if d.engine, err = builtEngines.choose(d.cfg.Detect.Engine, d.model, d.cfg.Detect.InputSize()); err != nil {
+	if d.engine, err = builtEngines.keeping(inputSizes(d.cfg)).choose(d.cfg.Detect.Engine, d.model, d.cfg.Detect.InputSize()); err != nil {
 		return err
 	}
 	d.workers, err = infer.NewWorkers(d.cfg.Detect.Workers, func() (infer.Detector, error) {
@@ -72,6 +73,15 @@ func (d *daemon) openWorkers() (err error) {
 		return infer.NewDetector(e, d.model.Head, low), nil
 	})
 	return err
+}
+
+// inputSizes is how many input sizes an engine keeps ready: as many as cameras may need, disabled ones too since a reload
+// may enable them, and one for a camera that changes its picture.
+func inputSizes(c *config.Config) int {
+	if c.Detect.InputSize() != (image.Point{}) {
+		return 2
+	}
+	return max(len(c.Cameras), 1) + 1
 }
 
 // thresholds are the configured ones by class number. The configuration has checked the names.

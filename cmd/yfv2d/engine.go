@@ -40,9 +40,17 @@ type engines struct {
 
 var builtEngines = engines{
 	built:   xnn.Built,
-	xnnpack: func(m *model.Model) (infer.Engine, error) { return xnn.New(m) },
+	xnnpack: func(m *model.Model) (infer.Engine, error) { return xnn.New(m, xnn.Options{}) },
 	opencv:  func(m *model.Model) (infer.Engine, error) { return dnn.New(m) },
 	try:     probeApart,
+}
+
+// keeping is e with XNNPACK engines that keep so many input sizes ready.
+func (e engines) keeping(sizes int) engines {
+	if e.built {
+		e.xnnpack = func(m *model.Model) (infer.Engine, error) { return xnn.New(m, xnn.Options{Sizes: sizes}) }
+	}
+	return e
 }
 
 // engine is what runs a model's network.

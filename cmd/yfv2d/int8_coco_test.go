@@ -74,7 +74,7 @@ func (l *labelled) quantize(t testing.TB, m *model.Model, first int) *model.Mode
 // detect runs a model with XNNPACK over the pictures first, first+step ...
 func (l *labelled) detect(t testing.TB, m *model.Model, first, step int) []eval.Result {
 	t.Helper()
-	e, err := xnn.New(m)
+	e, err := xnn.New(m, xnn.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

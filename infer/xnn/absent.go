@@ -14,7 +14,7 @@ const Built = false
 type Engine struct{}
 
 // New returns ErrNotBuilt.
-func New(*model.Model) (*Engine, error) { return nil, ErrNotBuilt }
+func New(*model.Model, Options) (*Engine, error) { return nil, ErrNotBuilt }
 
 // Forward returns ErrNotBuilt.
 func (*Engine) Forward(*infer.Canvas) ([]float32, error) { return nil, ErrNotBuilt }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestWithoutXNNPACK(t *testing.T) {
-	if e, err := New(nil); e != nil || !errors.Is(err, ErrNotBuilt) {
+	if e, err := New(nil, Options{}); e != nil || !errors.Is(err, ErrNotBuilt) {
 		t.Errorf("New gives %v and %v", e, err)
 	}
 	var e *Engine

@@ -12,20 +12,18 @@ import (
 	"yfv2d/infer/model"
 )
 
-// maxNets is how many input sizes an engine keeps ready: cameras of differing shapes share it, and a network of one
-// size takes some 10 MB.
-const maxNets = 4
-
 // Built says whether the program has the engine.
 const Built = true
 
-// Engine is an infer.Engine. It keeps one program per input size, the last few sizes used. Its memory, packed weights
-// included, is its own.
+// Engine is an infer.Engine. It keeps one program per input size, the last few sizes used; they share one arena, since only
+// one of them runs at a time. Where the library allows it, all engines of a process share equal packed weights.
 type Engine struct {
 	graph  func(size image.Point) (*model.Graph, error)
 	quant  *model.Quant // nil: float
 	head   infer.Head
+	sizes  int        // how many nets are kept
 	nets   []*network // the one used last comes first
+	memory *memory
 	closed bool
 }
 
@@ -37,25 +35,43 @@ type network struct {
 
 // New makes an engine for a model. Programs are made when their input size is first seen; New makes and runs the
 // smallest one, so that a model which XNNPACK cannot run is told at once.
-func New(m *model.Model) (*Engine, error) {
-	e := newEngine(m.Head, m.Graph)
-	e.quant = m.Quant()
-	size := image.Pt(infer.MinInput, infer.MinInput)
-	n, err := e.open(size)
+func New(m *model.Model, o Options) (*Engine, error) {
+	e, err := newEngine(m.Head, m.Graph, o)
 	if err != nil {
 		return nil, fmt.Errorf("engine for model %s: %w", m.Name, err)
 	}
-	defer n.close()
-	if err := n.run(make([]byte, size.X*size.Y*3)); err != nil {
-		return nil, fmt.Errorf("engine for model %s: run network: %w", m.Name, err)
+	e.quant = m.Quant()
+	if err := e.try(); err != nil {
+		return nil, errors.Join(fmt.Errorf("engine for model %s: %w", m.Name, err), e.Close())
 	}
 	return e, nil
 }
 
+// try makes and runs the smallest network.
+func (e *Engine) try() error {
+	size := image.Pt(infer.MinInput, infer.MinInput)
+	n, err := e.open(size)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	if err := n.run(make([]byte, size.X*size.Y*3)); err != nil {
+		return fmt.Errorf("run network: %w", err)
+	}
+	return nil
+}
+
 // newEngine makes an engine of graphs that have one input (1,3,height,width) and, flattened into one output, the heads
 // that infer.Engine describes.
-func newEngine(head infer.Head, graph func(size image.Point) (*model.Graph, error)) *Engine {
-	return &Engine{graph: graph, head: head}
+func newEngine(head infer.Head, graph func(size image.Point) (*model.Graph, error), o Options) (*Engine, error) {
+	if o.Sizes < 1 {
+		o.Sizes = DefaultSizes
+	}
+	m, err := newMemory()
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{graph: graph, head: head, sizes: o.Sizes, memory: m}, nil
 }
 
 // Forward runs the network on c; see infer.Engine. A size seen for the first time, or again after others, takes some
@@ -95,9 +111,9 @@ func (e *Engine) network(size image.Point) (*network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare network for input %dx%d: %w", size.X, size.Y, err)
 	}
-	if len(e.nets) == maxNets {
-		e.nets[maxNets-1].close()
-		e.nets = e.nets[:maxNets-1]
+	if len(e.nets) == e.sizes {
+		e.nets[e.sizes-1].close()
+		e.nets = e.nets[:e.sizes-1]
 	}
 	e.nets = slices.Insert(e.nets, 0, n)
 	return n, nil
@@ -125,18 +141,19 @@ func (e *Engine) open(size image.Point) (*network, error) {
 	if p.values != values {
 		return nil, fmt.Errorf("the graph's output holds %d values in place of %d", p.values, values)
 	}
-	pr, err := newProgram(p)
+	pr, err := newProgram(p, e.memory)
 	if err != nil {
 		return nil, err
 	}
 	return &network{size: size, program: pr}, nil
 }
 
-// Close frees all programs. It may be called twice.
+// Close frees all programs and their memory. It may be called twice.
 func (e *Engine) Close() error {
 	for _, n := range e.nets {
 		n.close()
 	}
+	e.memory.close()
 	e.nets, e.closed = nil, true
 	return nil
 }

@@ -44,7 +44,7 @@ func official(t testing.TB) *model.Model {
 
 func newEngineOf(t testing.TB, m *model.Model) *Engine {
 	t.Helper()
-	e, err := New(m)
+	e, err := New(m, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +54,22 @@ func newEngineOf(t testing.TB, m *model.Model) *Engine {
 		}
 	})
 	return e
+}
+
+// bound is a program with memory of its own, both gone at the test's end.
+func bound(t testing.TB, p *plan) (*program, error) {
+	t.Helper()
+	m, err := newMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.close)
+	pr, err := newProgram(p, m)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(pr.close)
+	return pr, nil
 }
 
 // noise is a canvas of random pixels, the same for the same seed.
@@ -80,7 +96,7 @@ func TestSizesComeAndGo(t *testing.T) {
 	e := newEngineOf(t, builtin(t))
 	var canvases []*infer.Canvas
 	var want [][]float32
-	for i := range maxNets + 2 {
+	for i := range DefaultSizes + 2 {
 		canvases = append(canvases, noise(image.Pt(64+32*i, 64), uint64(i)))
 		want = append(want, slices.Clone(forward(t, e, canvases[i])))
 	}
@@ -90,7 +106,7 @@ func TestSizesComeAndGo(t *testing.T) {
 		if got := forward(t, e, canvases[i]); !slices.Equal(got, want[i]) {
 			t.Fatalf("size %v gives other values than before", canvases[i].Size)
 		}
-		if len(e.nets) > maxNets || e.nets[0].size != canvases[i].Size {
+		if len(e.nets) > DefaultSizes || e.nets[0].size != canvases[i].Size {
 			t.Fatalf("%d networks kept, the first for %v", len(e.nets), e.nets[0].size)
 		}
 	}
@@ -118,7 +134,7 @@ func TestForwardRefuses(t *testing.T) {
 }
 
 func TestUseAfterClose(t *testing.T) {
-	e, err := New(builtin(t))
+	e, err := New(builtin(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +167,7 @@ func TestLargestInput(t *testing.T) {
 func TestWorkersWithEngine(t *testing.T) {
 	m := builtin(t)
 	w, err := infer.NewWorkers(1, func() (infer.Detector, error) {
-		e, err := New(m)
+		e, err := New(m, Options{})
 		if err != nil {
 			return nil, err
 		}

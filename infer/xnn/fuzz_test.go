@@ -48,11 +48,10 @@ func fuzzedRun(t *testing.T, g *model.Graph) []float32 {
 	if cost(p) > 1<<24 {
 		return nil
 	}
-	pr, err := newProgram(p)
+	pr, err := bound(t, p)
 	if err != nil {
 		return nil
 	}
-	defer pr.close()
 	d := g.Inputs[0].Dims
 	if err := pr.run(make([]byte, 3*d[2]*d[3])); err != nil {
 		t.Fatal(err)

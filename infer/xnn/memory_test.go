@@ -50,23 +50,26 @@ func TestNoMemoryIsLeft(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	m := builtin(t)
 	round := func() {
-		e, err := New(m)
+		e, err := New(m, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range maxNets + 2 {
+		for i := range DefaultSizes + 2 {
 			forward(t, e, noise(image.Pt(64+32*i, 64), 1))
 		}
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
-		bad := newEngine(m.Head, func(size image.Point) (*model.Graph, error) {
+		bad, err := newEngine(m.Head, func(size image.Point) (*model.Graph, error) {
 			g, err := m.Graph(size)
 			if err == nil {
 				g.Nodes[2].Attrs = nil // the pool's kernel
 			}
 			return g, err
-		})
+		}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := bad.Forward(noise(image.Pt(64, 64), 1)); err == nil {
 			t.Fatal("a bad graph was taken")
 		}
@@ -98,7 +101,12 @@ func TestNoMemoryIsLeftOfRefusedPlans(t *testing.T) {
 		for _, s := range p.steps[len(p.steps)/2:] {
 			s.window.kh = 0
 		}
-		if pr, err := newProgram(p); err == nil {
+		m, err := newMemory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.close()
+		if pr, err := newProgram(p, m); err == nil {
 			pr.close()
 			t.Fatal("a kernel of no rows was taken")
 		}

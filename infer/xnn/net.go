@@ -11,8 +11,9 @@ import (
 // Net runs one graph that model.Prepare made, of a fixed input size, and gives its raw output. It belongs to one
 // goroutine at a time.
 type Net struct {
-	p     *program
-	bytes int // of a picture
+	p      *program
+	memory *memory
+	bytes  int // of a picture
 }
 
 // OpenNet makes a program of a graph. The error names the first node that XNNPACK cannot run.
@@ -21,12 +22,17 @@ func OpenNet(g *model.Graph) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	pr, err := newProgram(p)
+	m, err := newMemory()
 	if err != nil {
 		return nil, err
 	}
+	pr, err := newProgram(p, m)
+	if err != nil {
+		m.close()
+		return nil, err
+	}
 	d := g.Inputs[0].Dims
-	return &Net{pr, 3 * d[2] * d[3]}, nil
+	return &Net{pr, m, 3 * d[2] * d[3]}, nil
 }
 
 // Forward runs the network on BGR pixels, which go in as 0..1. The values lie in the net's memory, valid until the next
@@ -48,6 +54,7 @@ func (n *Net) Forward(bgr []byte) ([]float32, error) {
 func (n *Net) Close() error {
 	if n.p != nil {
 		n.p.close()
+		n.memory.close()
 		n.p = nil
 	}
 	return nil

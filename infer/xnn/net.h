@@ -54,9 +54,20 @@ typedef struct {
 } yfv_step;
 
 typedef struct yfv_program yfv_program;
+typedef struct yfv_memory yfv_memory;
+typedef struct yfv_weights yfv_weights;
 
 /* Makes the library ready, once in a process. 0, or xnn_status. */
 int yfv_init(void);
+
+/* Whether programs share equal weights in this library. */
+int yfv_shares_weights(void);
+
+/* Memory for the values of programs that run one after the other, empty. NULL without memory. */
+yfv_memory *yfv_memory_new(void);
+
+/* Frees it, after the programs bound to it; NULL is allowed. */
+void yfv_memory_free(yfv_memory *m);
 
 /* An empty program of at most that many steps; NULL without memory. */
 yfv_program *yfv_new(size_t steps);
@@ -67,8 +78,8 @@ yfv_program *yfv_new(size_t steps);
  */
 int yfv_add(yfv_program *p, const yfv_step *s, const void *kernel, const void *bias, const float *kernel_scale);
 
-/* Allocates an arena of that many floats and binds all steps to it; once, before the first run. 0, or xnn_status. */
-int yfv_bind(yfv_program *p, size_t floats);
+/* Binds all steps to memory, which has room for that many floats then; once, before the first run. 0, or xnn_status. */
+int yfv_bind(yfv_program *p, yfv_memory *m, size_t floats);
 
 /* Runs all steps on a canvas. 0, or xnn_status. */
 int yfv_run(yfv_program *p, const uint8_t *bgr);
@@ -76,13 +87,10 @@ int yfv_run(yfv_program *p, const uint8_t *bgr);
 /* The number of the step at which the last run failed. */
 size_t yfv_failed(const yfv_program *p);
 
-/* The arena; valid until yfv_free. */
+/* The arena as the last run or yfv_bind left it; valid until another program of the same memory is bound or run. */
 const float *yfv_arena(const yfv_program *p);
 
-/* Bytes of the arena and of the operators' common workspace. */
-size_t yfv_bytes(const yfv_program *p);
-
-/* Frees everything; NULL is allowed. */
+/* Frees all but the memory; NULL is allowed. */
 void yfv_free(yfv_program *p);
 
 #endif

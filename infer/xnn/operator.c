@@ -1,12 +1,15 @@
 //go:build !noxnnpack
 
 #include "operator.h"
+#include "weights.h"
 
-static enum xnn_status create_conv(const yfv_step *s, const float *kernel, const float *bias, xnn_operator_t *op) {
+static enum xnn_status create_conv(const yfv_step *s, const float *kernel, const float *bias, yfv_weights *weights,
+	xnn_operator_t *op) {
+	(void)weights; /* the older library packs and keeps them itself */
 	return xnn_create_convolution2d_nhwc_f32(s->top, s->right, s->bottom, s->left, s->kh, s->kw, s->sh, s->sw, s->dh, s->dw,
 		s->groups, s->c / s->groups, s->oc / s->groups, s->in_stride, s->out_stride, kernel, bias, s->lo, s->hi, s->flags,
 #if YFV_XNN_RESHAPE
-		NULL, NULL, /* no code cache, no weights cache */
+		NULL, yfv_weights_cache(weights), /* no code cache */
 #endif
 		op);
 }
@@ -23,10 +26,11 @@ static enum xnn_status create_unary(const yfv_step *s, enum xnn_unary_operator t
 	return xnn_create_unary_elementwise_nc(type, xnn_datatype_fp32, xnn_datatype_fp32, &params, NULL, NULL, s->flags, op);
 }
 
-enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const float *bias, xnn_operator_t *op) {
+enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const float *bias, yfv_weights *weights,
+	xnn_operator_t *op) {
 	switch (s->kind) {
 	case YFV_CONV:
-		return create_conv(s, kernel, bias, op);
+		return create_conv(s, kernel, bias, weights, op);
 	case YFV_MAXPOOL:
 		return xnn_create_max_pooling2d_nhwc_f32(s->top, s->right, s->bottom, s->left, s->kh, s->kw, s->sh, s->sw, s->dh,
 			s->dw, s->lo, s->hi, s->flags, op);
@@ -87,10 +91,11 @@ enum xnn_status yfv_op_setup(const yfv_step *s, xnn_operator_t op, void *workspa
 
 #else
 
-enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const float *bias, xnn_operator_t *op) {
+enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const float *bias, yfv_weights *weights,
+	xnn_operator_t *op) {
 	switch (s->kind) {
 	case YFV_CONV:
-		return create_conv(s, kernel, bias, op);
+		return create_conv(s, kernel, bias, weights, op);
 	case YFV_MAXPOOL:
 		return xnn_create_max_pooling2d_nhwc_f32(s->top, s->right, s->bottom, s->left, s->kh, s->kw, s->sh, s->sw, s->dh,
 			s->dw, s->c, s->in_stride, s->out_stride, s->lo, s->hi, s->flags, op);

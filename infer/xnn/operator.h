@@ -17,8 +17,9 @@
 #define YFV_XNN_RESHAPE 0
 #endif
 
-/* The operator of a step; kernel and bias as yfv_add says. */
-enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const float *bias, xnn_operator_t *op);
+/* The operator of a step; kernel and bias as yfv_add says. Packed weights go to weights where the library allows it. */
+enum xnn_status yfv_op_create(const yfv_step *s, const float *kernel, const float *bias, yfv_weights *weights,
+	xnn_operator_t *op);
 
 /* Fixes the operator's sizes and says how large a workspace it needs. */
 enum xnn_status yfv_op_reshape(const yfv_step *s, xnn_operator_t op, size_t *workspace);

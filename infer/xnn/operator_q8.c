@@ -1,13 +1,14 @@
 //go:build !noxnnpack
 
 #include "operator_q8.h"
+#include "weights.h"
 
 int yfv_q8(const yfv_step *s) { return s->kind >= YFV_CONV_Q8 && s->kind < YFV_FILL; }
 
 #if YFV_XNN_RESHAPE
 
 enum xnn_status yfv_q8_create(const yfv_step *s, const int8_t *kernel, const float *scale, const int32_t *bias,
-	xnn_operator_t *op) {
+	yfv_weights *weights, xnn_operator_t *op) {
 	const struct xnn_quantization_params in = {s->in_zero, s->in_scale}, in2 = {s->in2_zero, s->in2_scale},
 		out = {s->out_zero, s->out_scale};
 	const union xnn_unary_params none = {0};
@@ -15,7 +16,8 @@ enum xnn_status yfv_q8_create(const yfv_step *s, const int8_t *kernel, const flo
 	case YFV_CONV_Q8:
 		return xnn_create_convolution2d_nhwc_qs8_qc8w(s->top, s->right, s->bottom, s->left, s->kh, s->kw, s->sh, s->sw,
 			s->dh, s->dw, s->groups, s->c / s->groups, s->oc / s->groups, s->in_stride, s->out_stride, s->in_zero,
-			s->in_scale, scale, kernel, bias, s->out_zero, s->out_scale, INT8_MIN, INT8_MAX, s->flags, NULL, NULL, op);
+			s->in_scale, scale, kernel, bias, s->out_zero, s->out_scale, INT8_MIN, INT8_MAX, s->flags, NULL,
+			yfv_weights_cache(weights), op);
 	case YFV_MAXPOOL_Q8:
 		return xnn_create_max_pooling2d_nhwc_s8(s->top, s->right, s->bottom, s->left, s->kh, s->kw, s->sh, s->sw, s->dh,
 			s->dw, INT8_MIN, INT8_MAX, s->flags, op);
@@ -66,7 +68,8 @@ enum xnn_status yfv_q8_setup(const yfv_step *s, xnn_operator_t op, void *workspa
 #else
 
 enum xnn_status yfv_q8_create(const yfv_step *s, const int8_t *kernel, const float *scale, const int32_t *bias,
-	xnn_operator_t *op) {
+	yfv_weights *weights, xnn_operator_t *op) {
+	(void)weights; /* the library packs and keeps them itself */
 	switch (s->kind) {
 	case YFV_CONV_Q8:
 		return xnn_create_convolution2d_nhwc_qc8(s->top, s->right, s->bottom, s->left, s->kh, s->kw, s->sh, s->sw,

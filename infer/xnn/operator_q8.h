@@ -7,9 +7,9 @@
 /* Whether a step is one of these. */
 int yfv_q8(const yfv_step *s);
 
-/* The operator of a step; kernel, scale and bias as yfv_add says. */
+/* The operator of a step; kernel, scale and bias as yfv_add says, weights as yfv_op_create does. */
 enum xnn_status yfv_q8_create(const yfv_step *s, const int8_t *kernel, const float *scale, const int32_t *bias,
-	xnn_operator_t *op);
+	yfv_weights *weights, xnn_operator_t *op);
 
 enum xnn_status yfv_q8_reshape(const yfv_step *s, xnn_operator_t op, size_t *workspace);
 

@@ -286,11 +286,10 @@ func runOurs(t *testing.T, g *model.Graph, bgr []byte) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pr, err := newProgram(p)
+	pr, err := bound(t, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pr.close)
 	for range 2 {
 		if err := pr.run(bgr); err != nil {
 			t.Fatal(err)

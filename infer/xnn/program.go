@@ -47,11 +47,34 @@ func (k kind) clamps() bool {
 	return false
 }
 
-// program is a plan bound to memory of its own: operators with their packed weights, and the arena.
+// program is a plan bound to memory: operators with their packed weights and tables of pointers.
 type program struct {
-	c     *C.yfv_program
-	out   []float32 // in the arena
-	steps []*step
+	c   *C.yfv_program
+	out []float32 // in the memory's arena, after a run
+
+	place, values int // of the output in the arena, floats
+	nodes         []string
+}
+
+// memory is the arena and workspace of programs that never run at the same time. It grows to what the greediest of them
+// needs, and is closed after them.
+type memory struct{ c *C.yfv_memory }
+
+func newMemory() (*memory, error) {
+	m := &memory{C.yfv_memory_new()}
+	if m.c == nil {
+		return nil, errors.New("out of memory")
+	}
+	return m, nil
+}
+
+// sharesWeights says that programs share equal weights in this library.
+func sharesWeights() bool { return C.yfv_shares_weights() != 0 }
+
+// close may be called twice.
+func (m *memory) close() {
+	C.yfv_memory_free(m.c)
+	m.c = nil
 }
 
 var initLibrary = sync.OnceValue(func() error {
@@ -61,11 +84,12 @@ var initLibrary = sync.OnceValue(func() error {
 	return nil
 })
 
-func newProgram(p *plan) (*program, error) {
+// newProgram makes a program that computes in m.
+func newProgram(p *plan, m *memory) (*program, error) {
 	if err := initLibrary(); err != nil {
 		return nil, err
 	}
-	pr := &program{c: C.yfv_new(C.size_t(len(p.steps))), steps: p.steps}
+	pr := &program{c: C.yfv_new(C.size_t(len(p.steps))), place: p.out, values: p.values}
 	if pr.c == nil {
 		return nil, errors.New("out of memory")
 	}
@@ -76,21 +100,22 @@ func newProgram(p *plan) (*program, error) {
 			pr.close()
 			return nil, fmt.Errorf("node %s: XNNPACK does not take it: %s", s.node, statusText(status))
 		}
+		pr.nodes = append(pr.nodes, s.node)
 	}
-	if status := C.yfv_bind(pr.c, C.size_t(p.floats)); status != 0 {
+	if status := C.yfv_bind(pr.c, m.c, C.size_t(p.floats)); status != 0 {
 		pr.close()
 		return nil, fmt.Errorf("bind %d MB of memory: %s", p.floats>>18, statusText(status))
 	}
-	arena := unsafe.Slice((*float32)(unsafe.Pointer(C.yfv_arena(pr.c))), p.floats)
-	pr.out = arena[p.out : p.out+p.values : p.out+p.values]
 	return pr, nil
 }
 
 // run computes the output for a canvas of the plan's size.
 func (p *program) run(bgr []byte) error {
 	if status := C.yfv_run(p.c, (*C.uint8_t)(&bgr[0])); status != 0 {
-		return fmt.Errorf("node %s: %s", p.steps[C.yfv_failed(p.c)].node, statusText(status))
+		return fmt.Errorf("node %s: %s", p.nodes[C.yfv_failed(p.c)], statusText(status))
 	}
+	arena := (*float32)(unsafe.Pointer(C.yfv_arena(p.c))) // its growth for another program moves it
+	p.out = unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(arena), 4*p.place)), p.values)
 	return nil
 }
 

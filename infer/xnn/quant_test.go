@@ -174,11 +174,10 @@ func TestInt8AmongFloats(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pr, err := newProgram(p)
+			pr, err := bound(t, p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer pr.close()
 			c := noise(image.Pt(8, 6), 3)
 			if err := pr.run(c.Pix); err != nil {
 				t.Fatal(err)
@@ -236,7 +235,7 @@ func TestInt8AllocatesNothing(t *testing.T) {
 	q := quantized(t, builtin(t))
 	before := xnntest.Heap()
 	for range 20 {
-		e, err := New(q)
+		e, err := New(q, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
