@@ -2,6 +2,8 @@ package live_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -168,4 +170,38 @@ func TestNeedFlutters(t *testing.T) {
 	if counts := p.balance(); counts.DecodeError != 0 || p.frames < 100 {
 		t.Errorf("%d frames, %+v", p.frames, counts)
 	}
+}
+
+// counting is a context that ends after some questions.
+type counting struct {
+	polling
+	left int
+}
+
+func (c *counting) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return c.polling.Err()
+}
+
+// TestCatchingUpEnds: a Read whose context ends while it catches up returns, and the next one goes on from there.
+func TestCatchingUpEnds(t *testing.T) {
+	c := readClip(t, "plain.h264")
+	want := clean(t, c)
+	need := 1.0
+	p := newPlayer(t, live.StreamConfig{Codec: c.codec, Options: live.Options{Need: func() float64 { return need }}})
+	p.loop(c, 95)
+	before := p.frames
+	need = math.Inf(1)
+	p.push(95, c.units[45])
+	if err := p.s.Read(&counting{polling{Context: context.Background()}, 10}, p.f); !errors.Is(err, context.Canceled) {
+		t.Fatalf("it went on: %v", err)
+	}
+	p.push(96, c.units[46])
+	_ = p.read()
+	if p.frames != before+1 || !bytes.Equal(p.pix[96], want[46]) {
+		t.Errorf("%d frames, the last %v", p.frames-before, p.order[p.frames-1])
+	}
+	p.balance()
 }

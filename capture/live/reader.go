@@ -38,7 +38,9 @@ type reader struct {
 	sound    int // pictures since it was joined
 	spoilt   int // groups in a row that ended in a decode error
 	lenient  bool
-	gaps     int // groups in a row that ended in a gap; beyond patience it is the encoder's way to count
+	odd      bool // the newest picture has an odd side
+	cropped  bool // and that was told
+	gaps     int  // groups in a row that ended in a gap; beyond patience it is the encoder's way to count
 	follower follower
 
 	thrift thrift
@@ -284,12 +286,21 @@ func (r *reader) receive(f *pipeline.Frame) (bool, error) {
 			}
 			continue
 		}
+		r.tellCrop(f)
 		f.At = u.at
 		if !f.At.After(r.last) {
 			f.At = r.last.Add(time.Microsecond)
 		}
 		r.last = f.At
 		return true, nil
+	}
+}
+
+// tellCrop says once that a picture lost its last column or row.
+func (r *reader) tellCrop(f *pipeline.Frame) {
+	if r.odd && !r.cropped {
+		r.cropped = true
+		r.s.cfg.Log.Info().Str("codec", string(r.codec)).Stringer("size", f.Size()).Msg("the picture has an odd side: its last column or row is cut off")
 	}
 }
 
@@ -319,6 +330,7 @@ func (r *reader) picture() (sent, bool) {
 			r.s.count(&r.s.counts.NotDecoded)
 		default:
 			r.sound++
+			r.odd = p.Cropped
 			return u, true
 		}
 	}
