@@ -39,7 +39,7 @@ func shoot(url, out string, width, height int64, played float64) error {
 	ctx, stop := context.WithTimeout(ctx, 60*time.Second)
 	defer stop()
 	var png []byte
-	wait := fmt.Sprintf("%g <= 0 || (document.querySelector('video')?.currentTime ?? 0) > %g", played, played)
+	wait := fmt.Sprintf("(%g <= 0 && document.querySelector('.card')) || (document.querySelector('video')?.currentTime ?? 0) > %g", played, played)
 	err := chromedp.Run(ctx,
 		chromedp.EmulateViewport(width, height),
 		chromedp.Navigate(url),

@@ -205,7 +205,7 @@ function fact(dd, value, unit = '') {
 }
 
 function sentences(...parts) {
-  return parts.filter(Boolean).join('. ');
+  return parts.filter(Boolean).reduce((text, part) => (text ? text.replace(/([^.?!])$/, '$1.') + ' ' + part : part), '');
 }
 
 function tryText(ms) {
