@@ -54,8 +54,12 @@ var places = map[string][]string{
 
 	// What only tests use: no line above may name these.
 	"capture/capturetest":       {"pipeline"},
+	"capture/child/childtest":   {},
 	"capture/rtsp/rtsptest":     {"pipeline"},
 	"capture/webcam/webcamtest": {},
+	"capture/faulttest":         {"infer", "pipeline", "capture", "capture/rtsp/rtsptest", "capture/webcam/webcamtest"},
+	"capture/faulttest/execcam": {},
+	"scripts/soaksources":       {"capture/faulttest"},
 	"infer/model/modeltest":     {"infer", "infer/model"},
 	"infer/xnn/xnntest":         {},
 	"stream/openh264/decoder":   {"pipeline", "stream"},
@@ -73,10 +77,10 @@ var outside = map[string][]string{
 	"github.com/pion":                     {"stream", "scripts/benchdaemon"}, // WebRTC; the bench is a viewer
 	"github.com/pion/rtp":                 {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
 	"github.com/pion/rtcp":                {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
-	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                         // RTSP
-	"github.com/bluenviron/mediacommon":   {"capture/rtsp", "capture/child", "capture/live"},                                                                                 // parameter sets, MPEG-TS
-	"github.com/prometheus/client_golang": {"stream"},                                                                                                                        // /metrics
-	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "stream", "cmd/yfv2d"}, // the log
+	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                                              // RTSP
+	"github.com/bluenviron/mediacommon":   {"capture/rtsp", "capture/child/childtest", "capture/live"},                                                                                            // parameter sets, MPEG-TS
+	"github.com/prometheus/client_golang": {"stream"},                                                                                                                                             // /metrics
+	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "capture/faulttest", "stream", "cmd/yfv2d"}, // the log
 	"github.com/BurntSushi/toml":          {"cmd/yfv2d/config"},
 	"github.com/agnivade/levenshtein":     {"cmd/yfv2d/config", "cmd/yfv2d"}, // the nearest valid name
 	"github.com/spf13/cobra":              {"cmd/yfv2d"},
@@ -84,7 +88,7 @@ var outside = map[string][]string{
 	"github.com/schollz/progressbar/v3":   {"cmd/yfv2d"},
 	"github.com/chromedp":                 {"scripts/screenshot"},
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
-	"go.uber.org/goleak":                  {"capture/capturetest"},
+	"go.uber.org/goleak":                  {"capture/capturetest", "capture/faulttest", "scripts/soaksources"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},
 	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "cmd/yfv2d"},
 }
