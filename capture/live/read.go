@@ -60,7 +60,11 @@ func (s *Stream) over(ctx context.Context) error {
 // next waits for the oldest unit; late says that it waited too long.
 func (s *Stream) next(ctx context.Context) (u unit, late bool, err error) {
 	for {
-		u, late, err := s.pop(time.Now())
+		u, late, tell, err := s.pop(time.Now())
+		if tell {
+			s.cfg.Log.Warn().Str("codec", string(u.Codec)).Dur("lag", time.Since(u.came)).
+				Msg("decoding does not keep up: pictures are left out")
+		}
 		if u.AccessUnit != nil || err != nil {
 			return u, late, err
 		}
@@ -72,49 +76,48 @@ func (s *Stream) next(ctx context.Context) (u unit, late bool, err error) {
 	}
 }
 
-func (s *Stream) pop(now time.Time) (u unit, late bool, err error) {
+// pop takes the oldest unit, if there is one, and lets go of what would be too late. The newest is never late: nothing
+// better is there. Tell says that an episode of lag began.
+func (s *Stream) pop(now time.Time) (u unit, late, tell bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return unit{}, false, pipeline.ErrClosed
+		return unit{}, false, false, pipeline.ErrClosed
 	}
 	if len(s.queue) == 0 {
-		return unit{}, false, s.failed
+		return unit{}, false, false, s.failed
 	}
 	lag := now.Sub(s.queue[0].came)
-	if lag > maxLag && s.failed == nil {
-		late = true
-		s.lagging(lag)
+	if lag > maxLag && len(s.queue) > 1 && s.failed == nil {
+		tell = !s.behind
+		s.behind = true
 		s.skip(now)
 	} else if lag < keptUp {
 		s.behind = false
-	}
-	if len(s.queue) == 0 {
-		return unit{}, false, nil
 	}
 	u = s.queue[0]
 	s.queue[0] = unit{}
 	s.queue = s.queue[1:]
 	s.bytes -= len(u.Data)
-	return u, late && now.Sub(u.came) > maxLag, nil
+	return u, len(s.queue) > 0 && s.failed == nil && now.Sub(u.came) > maxLag, tell, nil
 }
 
-// skip lets go of what would be late: all before the newest key unit, or everything if that is too late. The caller holds mu.
+// skip lets go of all before the newest key unit, or of all but the newest unit if the oldest is much too late. The caller
+// holds mu.
 func (s *Stream) skip(now time.Time) {
-	for i := len(s.queue) - 1; i > 0; i-- {
+	last := len(s.queue) - 1
+	for i := last; i > 0; i-- {
 		if s.queue[i].join == joinKey {
 			s.drop(i)
-			s.queue[0].broken = true
 			return
 		}
 	}
 	if now.Sub(s.queue[0].came) > lostLag {
-		s.drop(len(s.queue))
-		s.lost = true
+		s.drop(last)
 	}
 }
 
-// drop lets go of the oldest n units. The caller holds mu.
+// drop lets go of the oldest n units, not of all. The caller holds mu.
 func (s *Stream) drop(n int) {
 	for i := range s.queue[:n] {
 		s.bytes -= len(s.queue[i].Data)
@@ -122,16 +125,7 @@ func (s *Stream) drop(n int) {
 	}
 	s.counts.NotDecoded += uint64(n)
 	s.queue = s.queue[n:]
-}
-
-// lagging tells of a lag, once an episode. The caller holds mu; the log takes no lock of ours.
-func (s *Stream) lagging(lag time.Duration) {
-	if s.behind {
-		return
-	}
-	s.behind = true
-	s.cfg.Log.Warn().Str("codec", string(s.codec)).Dur("lag", lag).Int("units", len(s.queue)).
-		Msg("decoding does not keep up: pictures are left out")
+	s.queue[0].broken = true
 }
 
 // count adds one to a counter of s.counts.

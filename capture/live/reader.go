@@ -31,8 +31,8 @@ type reader struct {
 	last  time.Time
 
 	join     join  // how the present group was joined; joinNot: waits for a key unit
-	first    int64 // tag of the unit it was joined with: pictures that come out before that unit's lack what they need
-	opened   bool  // that unit's picture came out
+	first    int64 // tag of the unit it was joined with
+	opened   bool  // false while pictures come out that are shown before that unit's, if they lack what they need
 	headless bool  // the decoder lacks what comes before the group's key unit
 	draining bool
 	sound    int // pictures since it was joined
@@ -174,7 +174,7 @@ func (r *reader) enter(u unit) bool {
 func (r *reader) rejoin(j join) {
 	r.forget()
 	r.dec.Flush()
-	r.join, r.first, r.opened, r.headless, r.sound = j, r.tag+1, false, true, 0
+	r.join, r.first, r.opened, r.headless, r.sound = j, r.tag+1, j != joinIntra, true, 0
 	r.setStrict()
 }
 
@@ -320,7 +320,7 @@ func (r *reader) picture() (sent, bool) {
 		if !ok {
 			continue
 		}
-		r.opened = r.opened || u.tag == r.first
+		r.opened = r.opened || u.tag == r.first || u.tag > r.first+maxSent
 		unsound := !r.opened || p.Unrecovered && r.join == joinRecovery
 		switch {
 		case p.Damaged && r.opened:
