@@ -307,7 +307,7 @@ func TestOpenIsCut(t *testing.T) {
 			cam.Freeze()
 			cfg := parse(t, cam.URL())
 			_, err := rtsp.Open(context.Background(), cfg, live.Options{OpenTimeout: 200 * time.Millisecond})
-			if err == nil || !strings.Contains(err.Error(), "no answer within 200ms: is the camera on, and is "+cam.Addr()+" right?") {
+			if err == nil || !strings.Contains(err.Error(), "/stream: no answer within 200ms: is the camera on, and is "+cam.Addr()+" right?") {
 				t.Errorf("error %v", err)
 			}
 			ctx, cancel := context.WithCancel(context.Background())

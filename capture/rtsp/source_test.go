@@ -241,7 +241,7 @@ func nearest(pix []byte, frames [][]byte) (at int) {
 	best := math.MaxInt
 	for i, f := range frames {
 		sum := 0
-		for j := 0; j < len(f); j += 37 {
+		for j := 0; j < len(f); j += 211 {
 			d := int(pix[j]) - int(f[j])
 			sum += d * d
 		}

@@ -16,8 +16,8 @@ const (
 	dribble     // a byte a second goes out
 )
 
-// smallest is the size from which a write is taken for a picture's packet, not for an answer.
-const smallest = 100
+// smallest is the size of what is worth halving.
+const smallest = 40
 
 // listen makes the listener of up.
 func (s *Server) listen(network, address string) (net.Listener, error) {
@@ -112,24 +112,36 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	c.wait()
+	if a, _ := c.state(); a != halve || len(b) < smallest {
+		c.wait()
+	}
 	c.write.Lock()
 	defer c.write.Unlock()
 	a, healed := c.state()
 	switch {
 	case a == halve && len(b) >= smallest:
 		n, err := c.Conn.Write(b[:len(b)/2])
-		c.s.Freeze()
-		c.set(healthy)
-		if err == nil {
-			c.wait()
-			_, err = c.Conn.Write(b[n:])
+		if err != nil {
+			return n, err
 		}
-		return len(b), err
+		c.s.freezeAfter(c)
+		c.wait()
+		m, err := c.Conn.Write(b[n:])
+		return n + m, err
 	case a == dribble:
 		return c.drip(b, healed)
 	}
 	return c.Conn.Write(b)
+}
+
+// freezeAfter is Freeze, unless the connection was healed in the meantime.
+func (s *Server) freezeAfter(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a, _ := c.state(); a == halve && s.frozen == nil {
+		s.frozen = make(chan struct{})
+	}
+	c.set(healthy)
 }
 
 // drip writes a byte a second until the connection is healed or gone.

@@ -39,19 +39,22 @@ func (s *Server) Freeze() {
 func (s *Server) Thaw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.heal() // first: a connection that is woken must not find itself ill
+	}
 	if s.frozen != nil {
 		close(s.frozen)
 		s.frozen = nil
 	}
-	for c := range s.conns {
-		c.heal()
-	}
 }
 
-// HalfFrame sends the first half of the next picture, on a TCP connection to the middle of a packet, and then Freezes.
+// HalfFrame sends the first half of the next picture, on a TCP connection to the middle of its first packet, and Freezes.
 func (s *Server) HalfFrame() {
-	s.each(func(c *conn) { c.set(halve) })
-	s.order(func(p *player) { p.half = true })
+	s.order(func(p *player) {
+		p.half = true
+		s.each(func(c *conn) { c.set(halve) })
+		p.picture()
+	})
 }
 
 // SlowLoris lets a byte a second through on each connection that is open now, and no UDP, until Thaw.

@@ -27,7 +27,7 @@ type player struct {
 	packets  int // so far
 	octets   int
 	held     *rtp.Packet // swapped with the next
-	half     bool        // the next unit stops in its middle
+	half     bool        // the next unit stops in its middle, and the camera freezes
 	fraction float64     // of an RTP tick, so that no rate drifts
 }
 
