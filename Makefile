@@ -9,6 +9,7 @@ APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-de
 APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
+APT_ARM64 := g++-aarch64-linux-gnu qemu-user
 
 # One set of flags for every build and test, so that they share one build cache. --as-needed: gocv names every OpenCV
 # library there is; only what is used becomes a need of the binary.
@@ -74,6 +75,12 @@ fuzz: deps ## a short run of every fuzz target (FUZZTIME=10s each)
 test-trixie: deps ## build and detect in a clean Debian 13 root (needs root)
 	@scripts/install.sh root "to make a Debian 13 root" $(APT_ROOT)
 	@scripts/test-trixie.sh
+
+test-arm64: build ## build for arm64 (Raspberry Pi), run tests and detect in an emulator and compare with this machine's (about 20 minutes)
+	@scripts/install.sh arm64 "to build for arm64 and to emulate it" $(APT_ARM64)
+	@LDFLAGS='$(LDFLAGS)' scripts/test-arm64.sh libc6-dev $(filter lib%-dev,$(APT_BUILD))
+
+.PHONY: test-arm64
 
 demo-clips: deps ## make the clips in testdata/videos again
 	@scripts/install.sh demo "to encode the demo clips" $(APT_DEMO)

@@ -45,6 +45,7 @@ var places = map[string][]string{
 	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
 		"stream", "stream/openh264", "cmd/yfv2d/config", "bench/fma"},
 
+	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},
 	"scripts/testsum":      {},
 	"scripts/bench":        {"infer", "infer/model"},
 	"scripts/benchdaemon":  {},
