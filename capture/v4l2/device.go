@@ -38,14 +38,15 @@ type device interface {
 var (
 	errSilent = errors.New("the camera gives no picture")
 	errNone   = errors.New("a picture was lost")
+
+	errUnplugged = errors.New("the camera was unplugged")
 )
 
 // camera is the device behind OpenCV, and a node of our own to ask about it.
 type camera struct {
-	h    handle
-	n    node
-	path string
-	pic  picture
+	h   handle
+	n   node
+	pic picture
 }
 
 // dial opens and sets up a camera.
@@ -67,7 +68,7 @@ func dial(cfg Config) (device, error) {
 		h.close()
 		return nil, openError(cfg.Device, err)
 	}
-	c := &camera{h: h, n: n, path: cfg.Device}
+	c := &camera{h: h, n: n}
 	if c.pic, err = n.picture(w); err != nil {
 		c.close()
 		return nil, &live.Refused{Err: fmt.Errorf("%s (%s): %w; it offers %s", cfg.Device, name, err, list(modes))}
@@ -184,7 +185,7 @@ func (c *camera) read(m *gocv.Mat) (time.Time, error) {
 		return taken(now, c.h.get(gocv.VideoCapturePosMsec)), nil
 	}
 	if _, err := c.n.capability(); err != nil {
-		return time.Time{}, fmt.Errorf("%s: the camera was unplugged", c.path)
+		return time.Time{}, errUnplugged
 	}
 	if now.Sub(began) > time.Second/2 { // only a wait that came to its end takes so long
 		return time.Time{}, errSilent

@@ -131,7 +131,7 @@ func openError(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s may not be read by this user: add it to the group video (usermod -aG video USER), then log in anew: %w", path, err)
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return fmt.Errorf("%s: the camera was unplugged: %w", path, err)
+		return fmt.Errorf("%s: %w: %w", path, errUnplugged, err)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%s: another program uses the camera (sudo fuser -v %s names it): %w", path, path, err)
 	}

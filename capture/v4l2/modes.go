@@ -20,9 +20,10 @@ type Mode struct {
 }
 
 // String is "yuyv 640x480 (30, 15)".
-func (m Mode) String() string { return string(m.Format) + " " + m.sizes() }
+func (m Mode) String() string { return string(m.Format) + " " + m.sizes(len(m.FPS)) }
 
-func (m Mode) sizes() string {
+// sizes is String without the format, with so many rates at most and the lowest.
+func (m Mode) sizes(most int) string {
 	s := fmt.Sprintf("%dx%d", m.Size.X, m.Size.Y)
 	if m.Max != (image.Point{}) {
 		s += fmt.Sprintf(" to %dx%d", m.Max.X, m.Max.Y)
@@ -36,6 +37,9 @@ func (m Mode) sizes() string {
 	}
 	if m.AnyFPS {
 		return s + " (" + strings.Join(rates, " down to ") + ")"
+	}
+	if len(rates) > most+1 {
+		return s + " (" + strings.Join(rates[:most], ", ") + " ... " + rates[len(rates)-1] + ")"
 	}
 	return s + " (" + strings.Join(rates, ", ") + ")"
 }
@@ -167,8 +171,11 @@ func usual(modes []Mode, format Format) image.Point {
 	return best
 }
 
-// maxListed bounds an error's length; USB cameras have up to 20 sizes a format.
-const maxListed = 24
+// Bounds of an error's length; USB cameras have up to 20 sizes a format.
+const (
+	maxListed = 24
+	maxRates  = 3
+)
 
 // list is "yuyv 640x480 (30, 15), 320x240 (30); mjpeg 1920x1080 (30)".
 func list(modes []Mode) string {
@@ -179,12 +186,12 @@ func list(modes []Mode) string {
 			fmt.Fprintf(&b, ", and %d more", len(modes)-i)
 			return b.String()
 		case i > 0 && m.Format == modes[i-1].Format:
-			b.WriteString(", " + m.sizes())
+			b.WriteString(", " + m.sizes(maxRates))
 			continue
 		case i > 0:
 			b.WriteString("; ")
 		}
-		b.WriteString(m.String())
+		b.WriteString(string(m.Format) + " " + m.sizes(maxRates))
 	}
 	return b.String()
 }

@@ -93,6 +93,16 @@ func TestListIsBounded(t *testing.T) {
 	}
 }
 
+func TestListOfManyRates(t *testing.T) {
+	many := discrete(YUYV, 640, 480, 60, 50, 30, 15, 5)
+	if s := list([]Mode{many}); s != "yuyv 640x480 (60, 50, 30 ... 5)" {
+		t.Error(s)
+	}
+	if s := many.String(); s != "yuyv 640x480 (60, 50, 30, 15, 5)" {
+		t.Error(s)
+	}
+}
+
 func TestTidy(t *testing.T) {
 	got := tidy([]Mode{discrete(MJPEG, 640, 480), discrete(YUYV, 320, 240), discrete(YUYV, 640, 480), discrete(YUYV, 640, 480)})
 	if s := list(got); s != "yuyv 640x480, 320x240; mjpeg 640x480" {
