@@ -10,6 +10,7 @@ APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 APT_ARM64 := g++-aarch64-linux-gnu qemu-user
+APT_VM    := qemu-system-x86 mmdebstrap e2fsprogs cpio
 
 # One set of flags for every build and test, so that they share one build cache. --as-needed: gocv names every OpenCV
 # library there is; only what is used becomes a need of the binary.
@@ -76,6 +77,10 @@ test-trixie: deps ## build and detect in a clean Debian 13 root (needs root)
 	@scripts/install.sh root "to make a Debian 13 root" $(APT_ROOT)
 	@scripts/test-trixie.sh
 
+test-vm: deps ## read a camera in a virtual machine, unplug it and plug it in again (needs root)
+	@scripts/install.sh vm "to boot a virtual machine with a virtual camera" $(APT_VM)
+	@scripts/test-vm.sh
+
 test-arm64: build ## build for arm64 (Raspberry Pi), run tests and detect in an emulator and compare with this machine's (about 20 minutes)
 	@scripts/install.sh arm64 "to build for arm64 and to emulate it" $(APT_ARM64)
 	@LDFLAGS='$(LDFLAGS)' scripts/test-arm64.sh libc6-dev $(filter lib%-dev,$(APT_BUILD))
@@ -96,4 +101,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie demo-clips docs fmt clean
+.PHONY: help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie test-vm demo-clips docs fmt clean
