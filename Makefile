@@ -28,6 +28,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 LISTEN ?=
 RUN_FLAGS := $(if $(LISTEN),--listen $(LISTEN) --allow-open)
 FUZZTIME ?= 10s
+# make soak-sources FAULTS=10000 SEED=7 runs for hours.
+FAULTS ?= 200
+SEED ?= 1
 BENCH_SECONDS ?= 30
 # make bench BENCH_FLAGS=-count also counts instructions, with valgrind, which takes minutes.
 BENCH_FLAGS ?=
@@ -87,6 +90,9 @@ test-arm64: build ## build for arm64 (Raspberry Pi), run tests and detect in an 
 
 .PHONY: test-arm64
 
+soak-sources: deps ## break cameras in FAULTS (200) ways by SEED (1), and measure how soon they are back
+	go run ./scripts/soaksources -faults $(FAULTS) -seed $(SEED)
+
 demo-clips: deps ## make the clips in testdata/videos again
 	@scripts/install.sh demo "to encode the demo clips" $(APT_DEMO)
 	@scripts/demo-clips.sh
@@ -101,4 +107,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie test-vm demo-clips docs fmt clean
+.PHONY: help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean
