@@ -150,6 +150,7 @@ func (p *process) signal(s syscall.Signal) {
 func (p *process) stop() {
 	defer p.out.Close()
 	p.signal(syscall.SIGTERM)
+	p.signal(syscall.SIGCONT) // one that was stopped learns of it only when it goes on
 	if p.within(termGrace) {
 		return
 	}
