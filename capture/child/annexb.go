@@ -67,7 +67,7 @@ func (s *splitter) next(at time.Time) bool {
 	if i < 0 {
 		s.scan = max(s.scan, len(s.buf)-len(startCode)+1)
 		if s.skipping || len(s.nals) == 0 {
-			s.drop(s.scan)
+			s.drop(max(0, s.scan-1)) // a start code may have a zero more
 		}
 		return false
 	}

@@ -30,6 +30,7 @@ type demuxer struct {
 	video func(pipeline.Codec) (*splitter, error)
 
 	buf      []byte // less than two packets
+	synced   bool   // buf begins with a packet
 	pat, pmt section
 	pmtPID   int
 	pid      int // of the video
@@ -50,11 +51,12 @@ func (d *demuxer) write(b []byte, at time.Time) error {
 	for len(b) > 0 {
 		n := min(len(b), 2*tsPacket-len(d.buf))
 		d.buf, b = append(d.buf, b[:n]...), b[n:]
-		for len(d.buf) > tsPacket { // the next packet's sync byte is wanted too
-			if d.buf[0] != tsSync || d.buf[tsPacket] != tsSync {
+		for d.whole() {
+			if d.buf[0] != tsSync || !d.synced && d.buf[tsPacket] != tsSync {
 				d.resync()
 				continue
 			}
+			d.synced = true
 			if err := d.packet(d.buf[:tsPacket], at); err != nil {
 				return err
 			}
@@ -64,13 +66,16 @@ func (d *demuxer) write(b []byte, at time.Time) error {
 	return nil
 }
 
-// flush takes the last packet.
-func (d *demuxer) flush(at time.Time) error {
-	if len(d.buf) == tsPacket && d.buf[0] == tsSync {
-		if err := d.packet(d.buf, at); err != nil {
-			return err
-		}
+// whole says whether buf has a packet, and the next one's sync byte, which is wanted too if it is not known where packets begin.
+func (d *demuxer) whole() bool {
+	if d.synced {
+		return len(d.buf) >= tsPacket
 	}
+	return len(d.buf) > tsPacket
+}
+
+// flush gives the last unit.
+func (d *demuxer) flush(time.Time) error {
 	if d.split != nil {
 		d.split.flush()
 	}
@@ -79,6 +84,7 @@ func (d *demuxer) flush(at time.Time) error {
 
 // resync goes to the next byte that may begin a packet.
 func (d *demuxer) resync() {
+	d.synced = false
 	i := bytes.IndexByte(d.buf[1:], tsSync) + 1
 	if i == 0 {
 		i = len(d.buf)
