@@ -13,7 +13,7 @@ import (
 
 // lowerings are the operators that the engine has.
 var lowerings = map[string]lowering{
-	"Conv": lowerConv, "BatchNormalization": lowerNorm, "Gemm": lowerGemm,
+	"Conv": lowerConv, "BatchNormalization": lowerNorm, "Gemm": lowerGemm, "MatMul": lowerMatMul,
 	"Relu": lowerRelu, "Clip": lowerClip, "Sigmoid": unary(kindSigmoid), "HardSwish": unary(kindHardSwish),
 	"LeakyRelu": lowerLeaky, "HardSigmoid": lowerHardSigmoid,
 	"Softmax": lowerSoftmax, "Add": pairwise(kindAdd), "Sum": pairwise(kindAdd), "Mul": pairwise(kindMul),

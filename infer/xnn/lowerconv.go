@@ -154,38 +154,6 @@ func (s *step) foldAffine(scale, shift []float32) {
 	s.weights, s.bias = weights, bias
 }
 
-// lowerGemm takes y = x*w' + b, what a fully connected layer is exported as.
-func lowerGemm(b *builder, n *model.Node) error {
-	v, err := b.in(n, 0)
-	if err != nil {
-		return err
-	}
-	w, dims, err := b.constant(n, 1)
-	if err != nil {
-		return err
-	}
-	bias, _, err := b.constant(n, 2)
-	if err != nil {
-		return err
-	}
-	one := func(name string) bool { a := n.Attr(name); return a == nil || a.F == 1 }
-	if n.Int("transA", 0) != 0 || n.Int("transB", 0) != 1 || !one("alpha") || !one("beta") {
-		return errors.New("expected transB=1, transA=0, alpha and beta 1")
-	}
-	if len(v.dims) != 2 || v.pixels() != 1 || len(dims) != 2 || dims[1] != v.c || dims[0] < 1 || bias != nil && len(bias) != dims[0] {
-		return fmt.Errorf("weights of shape %v and %d biases do not fit an input of shape %v", []int(dims), len(bias), []int(v.dims))
-	}
-	st, err := b.storage(1, 1, dims[0])
-	if err != nil {
-		return err
-	}
-	out := &value{area: st.whole(), dims: model.Shape{1, dims[0]}}
-	s := newStep(kindConv, n.String())
-	s.weights, s.bias = w, bias
-	b.emit(s, v, out)
-	return b.set(n, 0, out)
-}
-
 func lowerMaxPool(b *builder, n *model.Node) error { return b.pool(n, kindMaxPool) }
 
 func lowerAveragePool(b *builder, n *model.Node) error { return b.pool(n, kindAvgPool) }

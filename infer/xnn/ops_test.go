@@ -212,6 +212,23 @@ var graphs = []struct {
 		x := g.node("Flatten", nil, g.node("GlobalAveragePool", nil, g.conv("x", 3, 6)))
 		return g.node("Softmax", attrs{aint("axis", 1)}, g.node("Gemm", attrs{aint("transB", 1)}, x, g.floats(7, 6), g.floats(7)))
 	}},
+	{"fully connected, of columns and scaled", func(g *graph) string {
+		x := g.node("Flatten", nil, g.node("GlobalAveragePool", nil, g.conv("x", 3, 6)))
+		return g.node("Gemm", attrs{afloat("alpha", 2), afloat("beta", -3)}, x, g.floats(6, 7), g.floats(1, 7))
+	}},
+	{"fully connected without bias, with ReLU", func(g *graph) string {
+		x := g.node("Flatten", nil, g.conv("x", 3, 2))
+		return g.node("Relu", nil, g.node("Gemm", attrs{aint("transB", 1)}, x, g.floats(5, 2*g.h*g.w)))
+	}},
+	{"rows times a matrix", func(g *graph) string {
+		x := g.node("Transpose", attrs{aints("perm", 0, 2, 1)}, g.node("Reshape", nil, g.conv("x", 3, 5), g.ints(1, 5, -1)))
+		return g.node("Softmax", attrs{aint("axis", 2)}, g.node("MatMul", nil, x, g.floats(5, 4)))
+	}},
+	{"pixels times a matrix, added to and clamped", func(g *graph) string {
+		x := g.node("Transpose", attrs{aints("perm", 0, 2, 3, 1)}, g.conv("x", 3, 5))
+		x = g.node("Relu", nil, g.node("Add", nil, g.node("MatMul", nil, x, g.floats(5, 4)), g.floats(4)))
+		return g.node("Transpose", attrs{aints("perm", 0, 3, 1, 2)}, x)
+	}},
 	{"heads in rows of classes", func(g *graph) string {
 		var rows []string
 		for i, c := range []string{g.conv("x", 3, 5), g.node("MaxPool", attrs{aints("kernel_shape", 2, 2), aints("strides", 2, 2)}, g.conv("x", 3, 5))} {

@@ -91,14 +91,8 @@ func execute(t *testing.T, g *model.Graph, n *model.Node, vals map[string]*array
 	case "GlobalAveragePool":
 		y = newArray(1, x.dims[1], 1, 1)
 		x.each(func(i []int, p *float64) { y.v[i[1]] += *p / float64(x.dims[2]*x.dims[3]) })
-	case "Gemm":
-		y = newArray(1, in(1).dims[0])
-		y.each(func(i []int, p *float64) {
-			*p = in(2).at(i[1])
-			for k, v := range x.v {
-				*p += v * in(1).at(i[1], k)
-			}
-		})
+	case "Gemm", "MatMul":
+		y = refMatrix(n, x, in(1), in(2))
 	case "BatchNormalization":
 		y = x.mapped(func(i []int, v float64) float64 {
 			c := i[1]

@@ -77,3 +77,35 @@ func refResize(n *model.Node, x *array, fy, fx float64) *array {
 	})
 	return y
 }
+
+// refMatrix multiplies along x's last dimension, as Gemm and MatMul do.
+func refMatrix(n *model.Node, x, w, bias *array) *array {
+	factor := func(name string) float64 {
+		if a := n.Attr(name); a != nil {
+			return float64(a.F)
+		}
+		return 1
+	}
+	turned := n.Int("transB", 0) == 1
+	last := len(x.dims) - 1
+	dims := slices.Clone(x.dims)
+	if dims[last] = w.dims[1]; turned {
+		dims[last] = w.dims[0]
+	}
+	y := newArray(dims...)
+	y.each(func(i []int, p *float64) {
+		j := slices.Clone(i)
+		for k := range x.dims[last] {
+			j[last] = k
+			at := []int{k, i[last]}
+			if turned {
+				at = []int{i[last], k}
+			}
+			*p += factor("alpha") * x.at(j...) * w.at(at...)
+		}
+		if bias != nil {
+			*p += factor("beta") * bias.v[i[last]]
+		}
+	})
+	return y
+}

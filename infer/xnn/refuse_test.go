@@ -100,6 +100,19 @@ func TestGraphsRefused(t *testing.T) {
 		{"reshape to too much", func(g *graph) string { return g.node("Reshape", nil, "x", g.ints(huge, huge, -1)) }, "cannot reshape"},
 		{"reshape of the batch", func(g *graph) string { return g.node("Reshape", nil, "x", g.ints(3, -1)) }, "cannot reshape"},
 		{"transpose of pixels", func(g *graph) string { return g.node("Transpose", attrs{aints("perm", 0, 1, 3, 2)}, "x") }, "more than moving the channels"},
+		{"planes times a matrix", func(g *graph) string { return g.node("MatMul", nil, "x", g.floats(8, 2)) }, "do not fit"},
+		{"times a value", func(g *graph) string { return g.node("MatMul", nil, "x", "x") }, "not a constant of float32"},
+		{"times a vector", func(g *graph) string { return g.node("MatMul", nil, "x", g.floats(8)) }, "expected a constant matrix"},
+		{"times a matrix of no columns", func(g *graph) string {
+			return g.node("Gemm", nil, g.node("Flatten", nil, g.conv("x", 3, 1)), g.floats(10*14, 0))
+		}, "do not fit"},
+		{"matrix of other columns", func(g *graph) string {
+			return g.node("Gemm", attrs{aint("transB", 1)}, g.node("Flatten", nil, "x"), g.floats(2, 5))
+		}, "do not fit"},
+		{"picture as a row", func(g *graph) string { return g.node("Gemm", nil, "x", g.floats(8, 2)) }, "two dimensions"},
+		{"bias as a column", func(g *graph) string {
+			return g.node("Gemm", nil, g.node("Flatten", nil, "x"), g.floats(3*10*14, 2), g.floats(2, 1))
+		}, "is no row"},
 		{"softmax over planes", func(g *graph) string { return g.node("Softmax", attrs{aint("axis", 1)}, "x") }, "not the last one"},
 		{"output made twice", func(g *graph) string {
 			g.node("Relu", nil, "x")

@@ -27,6 +27,9 @@ func TestWhatIsShared(t *testing.T) {
 	e, other := newEngineOf(t, m), newEngineOf(t, m)
 	size := image.Pt(352, 352)
 	first := grown(func() { forward(t, e, noise(size, 1)) })
+	if first == 0 {
+		t.Skip("malloc is not glibc's, so nothing tells how much it gave (an address sanitizer's build)")
+	}
 	smaller := grown(func() { forward(t, e, noise(image.Pt(352, 320), 1)) })
 	second := grown(func() { forward(t, other, noise(size, 1)) })
 	t.Logf("352x352 takes %d kB, 352x320 beside it %d kB, 352x352 in another engine %d kB", first>>10, smaller>>10, second>>10)
