@@ -55,15 +55,22 @@ func (l *labelled) quantize(t testing.TB, m *model.Model, first int) *model.Mode
 		t.Fatal(err)
 	}
 	defer cal.close()
-	for i := first; i < len(l.canvases); i += 2 {
-		values, err := cal.net.Forward(l.canvases[i].Pix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cal.model.Add(values); err != nil {
-			t.Fatal(err)
+	look := func() {
+		for i := first; i < len(l.canvases); i += 2 {
+			values, err := cal.net.Forward(l.canvases[i].Pix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cal.model.Add(values); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	look()
+	if err := cal.equalize(); err != nil {
+		t.Fatal(err)
+	}
+	look()
 	q, err := model.Quantize(cal.model)
 	if err != nil {
 		t.Fatal(err)

@@ -69,12 +69,19 @@ func quantizeModel(c *cobra.Command, ref string, calibrate []string, out string)
 		return err
 	}
 	defer cal.close()
-	if err := cal.run(c.Context(), c.ErrOrStderr(), thin(expand(calibrate), mostPictures)); err != nil {
+	inputs := thin(expand(calibrate), mostPictures)
+	if err := cal.run(c.Context(), c.ErrOrStderr(), inputs); err != nil {
 		return err
 	}
 	n := cal.model.Pictures()
 	if n == 0 {
 		return fmt.Errorf("quantize: no picture to calibrate with in %s", strings.Join(calibrate, ", "))
+	}
+	if err := cal.equalize(); err != nil {
+		return err
+	}
+	if err := cal.run(c.Context(), io.Discard, inputs); err != nil {
+		return err
 	}
 	if n < fewPictures {
 		fmt.Fprintf(c.ErrOrStderr(), "yfv2d: calibrated on %d pictures only: take %d or more for ranges that hold\n", n, fewPictures)
@@ -124,6 +131,21 @@ func newCalibration(m *model.Model) (*calibration, error) {
 		return nil, fmt.Errorf("quantize %s: %w", m.Name, err)
 	}
 	return &calibration{model: c, net: n, letterboxer: l, frame: pipeline.NewFrame(), canvas: pipeline.NewCanvas()}, nil
+}
+
+// equalize goes on with the equalised network, which wants to see the pictures again.
+func (cal *calibration) equalize() error {
+	c, err := cal.model.Equalized()
+	if err != nil {
+		return err
+	}
+	n, err := dnn.OpenNet(c.Graph())
+	if err != nil {
+		return fmt.Errorf("quantize: %w", err)
+	}
+	_ = cal.net.Close()
+	cal.model, cal.net = c, n
+	return nil
 }
 
 func (cal *calibration) close() {

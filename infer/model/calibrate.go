@@ -15,8 +15,17 @@ type Calibrator struct {
 	size     image.Point
 	graph    *Graph // float, at size
 	plan     *quantPlan
-	lengths  []int // elements of each watched value
+	looked   []lookedAt
 	pictures int
+}
+
+// lookedAt is a value that Graph gives.
+type lookedAt struct {
+	name   string
+	elems  int
+	ranged bool      // its numbers count in a histogram
+	sums   []float64 // of each channel over all pictures; nil if no int8 convolution reads it
+	peaks  []float64 // the largest amount of each channel, likewise
 }
 
 // NewCalibrator makes one for a float model, at the input size that the model was trained with.
@@ -30,12 +39,20 @@ func NewCalibrator(m *Model) (*Calibrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range c.plan.watched {
+	inputs := c.plan.inputs(g)
+	for _, v := range slices.Concat(c.plan.watched, inputs) {
+		if slices.ContainsFunc(c.looked, func(l lookedAt) bool { return l.name == v }) {
+			continue
+		}
 		n, err := shapes[v].Elems(math.MaxInt32)
 		if err != nil {
 			return nil, err
 		}
-		c.lengths = append(c.lengths, n)
+		l := lookedAt{name: v, elems: n, ranged: slices.Contains(c.plan.watched, v)}
+		if slices.Contains(inputs, v) {
+			l.sums, l.peaks = make([]float64, shapes[v][1]), make([]float64, shapes[v][1])
+		}
+		c.looked = append(c.looked, l)
 	}
 	return c, nil
 }
@@ -49,17 +66,21 @@ func (c *Calibrator) Pictures() int { return c.pictures }
 // Values is how many numbers the network of Graph gives.
 func (c *Calibrator) Values() int {
 	n := 0
-	for _, l := range c.lengths {
-		n += l
+	for _, l := range c.looked {
+		n += l.elems
 	}
 	return n
 }
 
 // Graph is a network that gives what Add takes: one row of all values to watch.
 func (c *Calibrator) Graph() *Graph {
-	b := &builder{&Graph{Name: c.graph.Name, Inputs: c.graph.Inputs, Nodes: nodesFor(c.graph, c.plan.watched), Inits: slices.Clone(c.graph.Inits)}}
-	flat := make([]string, len(c.plan.watched))
-	for i, v := range c.plan.watched {
+	b := &builder{&Graph{Name: c.graph.Name, Inputs: c.graph.Inputs, Inits: slices.Clone(c.graph.Inits)}}
+	names, flat := make([]string, len(c.looked)), make([]string, len(c.looked))
+	for i, l := range c.looked {
+		names[i] = l.name
+	}
+	b.g.Nodes = nodesFor(c.graph, names)
+	for i, v := range names {
 		flat[i] = b.reshape(v+".flat", v, 1, -1)
 	}
 	b.concat("watched", 1, flat...)
@@ -93,14 +114,37 @@ func (c *Calibrator) Add(values []float32) error {
 	if len(values) != c.Values() {
 		return fmt.Errorf("calibrate: %d values; expected %d", len(values), c.Values())
 	}
-	for i, v := range c.plan.watched {
-		if err := c.plan.histogram(v).add(values[:c.lengths[i]]); err != nil {
-			return fmt.Errorf("calibrate: value %q: %w", v, err)
+	for _, l := range c.looked {
+		own := values[:l.elems]
+		values = values[l.elems:]
+		if l.ranged {
+			if err := c.plan.histogram(l.name).add(own); err != nil {
+				return fmt.Errorf("calibrate: value %q: %w", l.name, err)
+			}
 		}
-		values = values[c.lengths[i]:]
+		per := l.elems / max(len(l.sums), 1)
+		for i := range l.sums {
+			for _, v := range own[i*per : (i+1)*per] {
+				l.sums[i] += float64(v)
+				l.peaks[i] = max(l.peaks[i], math.Abs(float64(v)))
+			}
+		}
 	}
 	c.pictures++
 	return nil
+}
+
+// means are those of a value's channels over all pictures, nil if they were not looked at.
+func (c *Calibrator) means(v string) []float64 {
+	i := slices.IndexFunc(c.looked, func(l lookedAt) bool { return l.name == v })
+	if i < 0 || c.looked[i].sums == nil {
+		return nil
+	}
+	out := slices.Clone(c.looked[i].sums)
+	for k := range out {
+		out[k] /= float64(c.looked[i].elems / len(out) * c.pictures)
+	}
+	return out
 }
 
 // half is how many bins a histogram has on either side of 0: int8 has 255 steps, so that one has at least four bins.
