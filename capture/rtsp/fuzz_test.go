@@ -20,19 +20,20 @@ import (
 // cut separates a hostile server's answers.
 const cut = "@@@"
 
-// hostile answers each request with the next part of a script, whatever the request is, and at the end closes.
-func hostile(c net.Conn, script []byte) {
+// hostile answers each request with the next part of a script, whatever the request is, and at the end closes. It goes on
+// without a request after wait: the client may lack more of an answer.
+func hostile(c net.Conn, script []byte, wait time.Duration) {
 	defer c.Close()
 	in := conn.NewConn(c)
 	for _, part := range bytes.Split(script, []byte(cut)) {
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)) // it may wait for more of an answer
+		_ = c.SetReadDeadline(time.Now().Add(wait))
 		seq := "0"
 		if got, err := in.Read(); err == nil {
 			if req, ok := got.(*base.Request); ok && len(req.Header["CSeq"]) == 1 {
 				seq = req.Header["CSeq"][0]
 			}
 		}
-		_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_ = c.SetWriteDeadline(time.Now().Add(5 * wait))
 		if _, err := c.Write(bytes.ReplaceAll(part, []byte("CSEQ"), []byte(seq))); err != nil {
 			return
 		}
@@ -95,7 +96,7 @@ func FuzzServer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		connect = func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
-			go hostile(theirs, script)
+			go hostile(theirs, script, 20*time.Millisecond)
 			return ours, nil
 		}
 		cfg, err := Parse("rtsp://admin:hidden@cam/stream")
@@ -147,7 +148,7 @@ func TestScripts(t *testing.T) {
 	}
 	connect = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
-		go hostile(theirs, script("v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n", frames...))
+		go hostile(theirs, script("v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n", frames...), 10*time.Second)
 		return ours, nil
 	}
 	cfg, err := Parse("rtsp://cam/stream")
