@@ -78,6 +78,7 @@ func (r *results) markdown() string {
 		for _, d := range r.Daemon {
 			p("| %d viewers | %.3f | %.1f | %.1f |", d.Viewers, d.Cores, d.RSSMB, d.AnonMB)
 		}
+		p("\nWithout a CPU profile; with nobody watching, the median CPU and the most memory of some starts.")
 	}
 	for _, n := range r.Notes {
 		p("\n- %s", n)

@@ -26,7 +26,7 @@ type key struct {
 
 var keys = []key{
 	{path: "model", at: func(c *Config, _ *Camera) any { return &c.Model }, check: notEmpty,
-		doc: `the network: "builtin", the name of a fetched model ("yolo-fastestv2"), or the path of an imported .onnx file`},
+		doc: `the network: "builtin", the name of a fetched model ("yolo-fastestv2"), or the path of an imported or quantised .onnx file`},
 
 	{path: "log.level", at: func(c *Config, _ *Camera) any { return &c.Log.Level },
 		oneOf: []string{"trace", "debug", "info", "warn", "error"}, doc: "the least important that is logged"},
@@ -61,7 +61,7 @@ var keys = []key{
 	{path: "detect.class_scores", at: func(c *Config, _ *Camera) any { return &c.Detect.ClassScores }, min: 0.01, max: 1,
 		doc: "least scores of single classes, as in { person = 0.5 }"},
 	{path: "detect.engine", at: func(c *Config, _ *Camera) any { return &c.Detect.Engine }, oneOf: []string{"auto", "xnnpack", "opencv"},
-		doc: "what runs the network: auto is XNNPACK if it is built in and computes what OpenCV does, else OpenCV"},
+		doc: "what runs the network: auto is the fastest on this machine, XNNPACK if it computes what OpenCV does, in int8 only if that gains time"},
 	{path: "detect.workers", at: func(c *Config, _ *Camera) any { return &c.Detect.Workers }, min: 1, max: 64,
 		doc: "threads that run the network, shared by all cameras; each has its own engine and memory"},
 
