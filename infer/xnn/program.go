@@ -48,6 +48,9 @@ func (k kind) clamps() bool {
 }
 
 // program is a plan bound to memory: operators with their packed weights and tables of pointers.
+//
+// XNNPACK's subgraph runtime, which could run a graph too, copies joined and sliced channels: it took 1.08 times as long for
+// the project's network with Debian 13's library, measured in turns, and Debian 12's can neither join nor slice.
 type program struct {
 	c   *C.yfv_program
 	out []float32 // in the memory's arena, after a run
