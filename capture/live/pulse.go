@@ -63,7 +63,7 @@ func (p *pulse) interval() time.Duration {
 	}
 	n := len(ats) - 1
 	slices.Sort(gaps[:n])
-	return gaps[n/2]
+	return gaps[(n-1)/2] // of two the smaller: the other may be a pause of the stream's
 }
 
 // keyInterval is the longest time between key pictures seen lately; 0 if unknown.
