@@ -117,10 +117,10 @@ func (t tap) Read(ctx context.Context, f *pipeline.Frame) error {
 	return err
 }
 
-// Of frames, by when they were taken: the oldest that may come (decoding may lag half a second, a camera's clock is guessed), and how
-// far in the future one may seem to be.
+// Of frames, by when they were taken: the oldest that may come (the last part of a picture may come after a short freeze, decoding
+// may lag half a second, a camera's clock is guessed), and how far in the future one may seem to be.
 const (
-	oldest = 2 * time.Second
+	oldest = shortMax + time.Second
 	early  = 100 * time.Millisecond
 )
 
