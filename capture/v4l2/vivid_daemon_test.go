@@ -79,8 +79,8 @@ func awaitLive(t *testing.T, before status, frames uint64) (now status) {
 		now, _ = ask(t)
 		return now.State == "live" && now.Ledger.Captured >= before.Ledger.Captured+frames
 	})
-	t.Logf("live with %dx%d and %d frames after %v, ledger %+v", now.Size.Width, now.Size.Height, now.Ledger.Captured,
-		time.Since(began).Round(100*time.Millisecond), now.Ledger)
+	t.Logf("live with %dx%d and %d frames after %v (the ledger: %d detected, %d not)", now.Size.Width, now.Size.Height, now.Ledger.Captured,
+		time.Since(began).Round(100*time.Millisecond), now.Ledger.Detected, now.Ledger.DetectDropped.Sum())
 	return now
 }
 
@@ -137,7 +137,7 @@ func unplugged(t *testing.T) (door status) {
 
 // TestVividDetect: the subcommand reads a camera as it reads a file, until it is told to stop.
 func TestVividDetect(t *testing.T) {
-	cmd := exec.Command(os.Getenv("YFV2D_BIN"), "detect", "--json", "v4l2:0?size=320x180")
+	cmd := exec.Command(os.Getenv("YFV2D_BIN"), "detect", "--json", "--engine", "opencv", "--input", "128x128", "v4l2:0?size=320x180")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
