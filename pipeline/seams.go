@@ -45,7 +45,7 @@ type Stater interface{ Status() SourceStatus }
 
 // Pulse is a live source's sign of life, for the watchdog over it.
 type Pulse struct {
-	Data        time.Time     // when data last came in: an access unit, or bytes of a pipe; before the first, the opening
+	Data        time.Time     // when data last came in: an access unit, or bytes of a pipe; before the first, the opening (or later, for what is slow to begin)
 	Interval    time.Duration // between pictures, as announced or measured; 0: unknown
 	KeyInterval time.Duration // between key pictures, the longest seen; 0: unknown, or every picture is one
 }

@@ -361,3 +361,14 @@ func TestContractOfTheCamera(t *testing.T) {
 	capturetest.Run(t, capturetest.Contract{Format: pipeline.I420, Sizes: []image.Point{{X: 192, Y: 144}}, Broken: broken,
 		Open: opener("libcamera:?size=192x144&fps=50&stride=256")})
 }
+
+// A program that is slow to begin is not taken for one that hangs.
+func TestSlowToBegin(t *testing.T) {
+	for _, spec := range []string{"exec:sleep 60", "exec:?format=i420&size=64x48 sleep 60"} {
+		src := open(t, spec)
+		p := src.(pipeline.Pulser).Pulse()
+		if late := time.Until(p.Data); late < 5*time.Second || late > live.DefaultOpenTimeout {
+			t.Errorf("%s: heard of in %v, want 7 s less what has passed", spec, late)
+		}
+	}
+}

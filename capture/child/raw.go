@@ -64,7 +64,7 @@ func openRaw(name string, args []string, cfg Config, opt live.Options) (*raw, er
 		_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) }) // or as it is
 	}
 	r := &raw{cfg: cfg, process: p, fresh: pipeline.NewSlot[*picture](), spare: make(chan *picture, pictures), done: make(chan struct{}),
-		data: time.Now(), interval: cfg.interval()}
+		data: time.Now().Add(opt.Grace()), interval: cfg.interval()}
 	for range pictures {
 		r.spare <- &picture{}
 	}

@@ -67,7 +67,7 @@ func openCoded(name string, cfg Config, opt live.Options) (pipeline.Source, erro
 	case H265:
 		codec = pipeline.H265
 	}
-	stream, err := live.NewStream(live.StreamConfig{Options: opt, Codec: codec, Interval: cfg.interval()})
+	stream, err := live.NewStream(live.StreamConfig{Options: opt, Codec: codec, Interval: cfg.interval(), Grace: opt.Grace()})
 	if err != nil {
 		return nil, err
 	}

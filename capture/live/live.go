@@ -36,6 +36,13 @@ func (o Options) Timeout() time.Duration {
 	return DefaultOpenTimeout
 }
 
+// usualQuiet is how long the watchdog lets a source be silent, at least.
+const usualQuiet = 3 * time.Second
+
+// Grace is how much longer than a source that was heard already one may be silent that has just been started and has not
+// been heard yet: a program needs time to find its camera. Such a source gives Pulse.Data so much later.
+func (o Options) Grace() time.Duration { return max(0, o.Timeout()-usualQuiet) }
+
 // needed is Need's answer.
 func (o Options) needed() float64 {
 	if o.Need == nil {

@@ -24,6 +24,7 @@ type StreamConfig struct {
 	Codec    pipeline.Codec
 	Interval time.Duration // announced time between pictures; 0: measured
 	MaxBytes int           // of one unit; 0 is DefaultMaxBytes
+	Grace    time.Duration // for the first data, see Options.Grace
 }
 
 // Stream turns access units, pushed by a reader goroutine, into frames. It is a pipeline.Source, Pulser and UnitCounter that
@@ -55,7 +56,7 @@ func NewStream(cfg StreamConfig) (*Stream, error) {
 		cfg.MaxBytes = DefaultMaxBytes
 	}
 	s := &Stream{cfg: cfg, codec: cfg.Codec, wake: make(chan struct{}, 1)}
-	s.pulse.start(time.Now(), cfg.Interval)
+	s.pulse.start(time.Now().Add(cfg.Grace), cfg.Interval)
 	s.reader.s = s
 	if err := s.reader.open(cfg.Codec); err != nil {
 		return nil, err
