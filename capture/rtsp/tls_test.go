@@ -67,7 +67,11 @@ func TestTLS(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			cfg := parse(t, r.url)
 			r.set(&cfg)
-			src, err := rtsp.Open(context.Background(), cfg, live.Options{OpenTimeout: 3 * time.Second})
+			opt := live.Options{OpenTimeout: patience}
+			if r.url == overTLS { // the server waits for the rest of a request
+				opt.OpenTimeout = time.Second
+			}
+			src, err := rtsp.Open(context.Background(), cfg, opt)
 			switch {
 			case r.url == overTLS:
 				if err == nil {
