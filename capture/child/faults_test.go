@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 				case fault.says == "":
 					silent(t, src)
 				default:
-					if err := readUntilError(t, src); !strings.HasPrefix(err.Error(), "exec: child.test: ") || !strings.Contains(err.Error(), fault.says) {
+					if err := readUntilError(t, src); !strings.HasPrefix(err.Error(), "exec: "+filepath.Base(os.Args[0])+": ") || !strings.Contains(err.Error(), fault.says) {
 						t.Errorf("%s: %v, want %q", fault.name, err, fault.says)
 					}
 				}
