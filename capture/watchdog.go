@@ -68,12 +68,23 @@ func (w *watchdog) frame(at time.Time) {
 
 func (w *watchdog) run(ctx context.Context) {
 	defer close(w.done)
+	patient := true
 	for next := w.clock.Now(); ; {
 		next = next.Add(watchEvery)
 		if w.clock.WaitUntil(ctx, next) != nil {
 			return
 		}
-		if w.look(w.clock.Now()) {
+		now := w.clock.Now()
+		late := now.Sub(next) > watchEvery
+		if late {
+			next = now
+		}
+		if late && patient { // the machine had no time for us, nor for who reads what came meanwhile: it gets a moment, once
+			patient = false
+			continue
+		}
+		patient = true
+		if w.look(now) {
 			return
 		}
 	}

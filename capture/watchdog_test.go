@@ -182,3 +182,55 @@ func TestRefusedWaitsTheLongestAndRetryEndsTheWait(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// lateClock wakes its first waiter ten seconds late, the second in time, and nobody after that.
+type lateClock struct {
+	mu    sync.Mutex
+	now   time.Time     // guarded by mu
+	waits int           // guarded by mu
+	over  chan struct{} // closed at the third wait
+}
+
+func (c *lateClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *lateClock) WaitUntil(ctx context.Context, t time.Time) error {
+	c.mu.Lock()
+	c.waits++
+	n := c.waits
+	c.now = t
+	if n == 1 {
+		c.now = t.Add(10 * time.Second)
+	}
+	c.mu.Unlock()
+	if n < 3 {
+		return nil
+	}
+	close(c.over)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Pulse is that of a source whose reader needs a moment after the late waking until it has read what came meanwhile.
+func (c *lateClock) Pulse() pipeline.Pulse {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waits < 2 {
+		return pipeline.Pulse{Data: c.now.Add(-10 * time.Second)}
+	}
+	return pipeline.Pulse{Data: c.now}
+}
+
+// A machine that slept finds its cameras as it left them.
+func TestWatchdogThatSleptDoesNotJudge(t *testing.T) {
+	c := &lateClock{now: time.Now(), over: make(chan struct{})}
+	w := watch(c, c, DefaultQuiet, func(reason string) { t.Errorf("stalled: %s", reason) })
+	<-c.over
+	w.stop()
+	if w.verdict != nil {
+		t.Errorf("verdict: %v", w.verdict)
+	}
+}
