@@ -9,7 +9,7 @@
 # is run here by hand. Everything that the arm64 programs load is the root's, by QEMU_LD_PREFIX.
 #
 # ARM64_CACHE is where the root lies (900 MB); remove it to take newer packages. ARM64_ONLY=REGEX runs only the packages and
-# comparisons whose names match.
+# comparisons whose names match, "count" among them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${ARM64_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/yfv2d/arm64}
@@ -68,6 +68,7 @@ check() {
 there() { arm64 qemu-aarch64 bin/arm64/yfv2d "$@"; }
 here() { bin/yfv2d "$@"; }
 clip=testdata/videos/demo-640x480.mp4
+builtin=infer/model/builtin/yolo-fastestv2-builtin.onnx
 frames=20 # of the clip; one takes about a second here
 
 says_arm64() {
@@ -79,7 +80,7 @@ says_arm64() {
 # What engine = auto does at start: XNNPACK and OpenCV agree on the built-in model within 2e-3.
 trial() {
 	local out
-	out=$(there engine-probe --input 352x288 <infer/model/builtin/yolo-fastestv2-builtin.onnx) || return
+	out=$(there engine-probe --input 352x288 <"$builtin") || return
 	[[ "$out" != *refused* && "$out" = *xnnpack_ms* ]] || { echo "it says $out"; return 1; }
 }
 same_heads() {
@@ -111,6 +112,29 @@ checks() {
 	[ "$failed" -eq 0 ] && echo PASS || echo FAIL
 }
 
+# instructions STEPS ARG...: those of a worker's start and so many detect steps, after three to warm up.
+instructions() {
+	local steps=$1
+	shift
+	echo "$steps steps" | QEMU_PLUGIN=$work/insn.so GOMAXPROCS=1 GOGC=off there bench-worker --input 352x352 "$@" 2>&1 |
+		sed -n 's/^instructions //p'
+}
+count_of() { # NAME ARG...
+	local name=$1 few many
+	shift
+	few=$(instructions 1 "$@") many=$(instructions 3 "$@")
+	[ -n "$few" ] && [ -n "$many" ] || { say "no count of the instructions of $name: qemu does not take the plugin"; return; }
+	say "a detect step with $name takes $(awk "BEGIN { printf \"%.1f\", ($many - $few) / 2e6 }") million instructions"
+}
+# A figure and no test: what a detect step costs on arm64, the difference of two runs. bench/RESULTS.md has amd64's.
+count() {
+	gcc -O2 -shared -fPIC -o "$work/insn.so" scripts/arm64/plugin/insn.c || return
+	here model quantize "$builtin" --calibrate "$clip" -o "$work/int8.onnx" >"$work/log" 2>&1 || { tail -n 3 "$work/log" >&2; return; }
+	count_of "XNNPACK, float" --engine xnnpack
+	count_of "XNNPACK, int8" --engine xnnpack --model "$work/int8.onnx"
+	count_of "OpenCV, our graph" --engine opencv
+}
+
 say "running in $(qemu-aarch64 --version | head -n 1)"
 set +e
 {
@@ -124,5 +148,6 @@ set +e
 	done
 } | "$work/testsum"
 code=$?
+[[ ! count =~ $only ]] || count
 say "took $((SECONDS - started)) s; left out whole: cmd/yfv2d (but for the above), stream and its browser tests, and cameras over the network, which start programs or count on real time"
 exit $code
