@@ -84,14 +84,12 @@ test-vm: deps ## read a camera in a virtual machine, unplug it and plug it in ag
 	@scripts/install.sh vm "to boot a virtual machine with a virtual camera" $(APT_VM)
 	@scripts/test-vm.sh
 
+soak-sources: deps ## break cameras in FAULTS (200) ways by SEED (1), and measure how soon they are back
+	go run ./scripts/soaksources -faults $(FAULTS) -seed $(SEED)
+
 test-arm64: build ## build for arm64 (Raspberry Pi), run tests and detect in an emulator and compare with this machine's (about 20 minutes)
 	@scripts/install.sh arm64 "to build for arm64 and to emulate it" $(APT_ARM64)
 	@LDFLAGS='$(LDFLAGS)' scripts/test-arm64.sh libc6-dev $(filter lib%-dev,$(APT_BUILD))
-
-.PHONY: test-arm64
-
-soak-sources: deps ## break cameras in FAULTS (200) ways by SEED (1), and measure how soon they are back
-	go run ./scripts/soaksources -faults $(FAULTS) -seed $(SEED)
 
 demo-clips: deps ## make the clips in testdata/videos again
 	@scripts/install.sh demo "to encode the demo clips" $(APT_DEMO)
@@ -107,4 +105,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean
+.PHONY: test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean
