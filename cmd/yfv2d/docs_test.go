@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"yfv2d/capture"
 )
 
 // TestDocsShowWhatIsPrinted runs every command whose JSON docs/api.md shows and holds the two against each other.
@@ -155,5 +157,27 @@ func TestDifferFindsDifferences(t *testing.T) {
 				t.Errorf("faults %q, want %d", f, tt.faults)
 			}
 		})
+	}
+}
+
+// Every source that the README shows is one that the program takes.
+func TestReadmeSources(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := regexp.MustCompile(`"((?:rtsps?|https?|v4l2|libcamera|exec|file|test):[^"]*)"`).FindAllStringSubmatch(string(text), -1)
+	kinds := map[string]bool{}
+	for _, s := range sources {
+		if err := capture.Check(s[1]); err != nil {
+			t.Errorf("%s: %v", s[1], err)
+		}
+		kind, _, _ := strings.Cut(s[1], ":")
+		kinds[kind] = true
+	}
+	for _, kind := range []string{"rtsp", "http", "v4l2", "libcamera", "exec", "file", "test"} {
+		if !kinds[kind] {
+			t.Errorf("the README shows no %s: source", kind)
+		}
 	}
 }
