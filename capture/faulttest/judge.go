@@ -74,7 +74,8 @@ func (f fault) judge(openings []opening, changes []change) (problems []string) {
 }
 
 // wait is how much of the time since the peer was healthy the camera may have spent before it was opened. If it was not opened
-// since, that is nothing: the connection, or the try under way, went on. Else it is the time to the first try since, which must
+// since, that is nothing: the connection, or the try under way, went on (one that is numb may take the time that it may be silent).
+// Else it is the time to the first try since, which must
 // succeed, and at most: what was left of the back-off; of a try that was under way, its length and the back-off after it; of a
 // connection, the time to notice that it goes nowhere, and the back-off.
 func (c *camera) wait(healthy time.Time, status pipeline.SourceStatus, openings []opening, f fault) time.Duration {
@@ -89,7 +90,10 @@ func (c *camera) wait(healthy time.Time, status pipeline.SourceStatus, openings 
 			under = o
 		}
 	}
-	if since == nil {
+	switch {
+	case since == nil && f.numb:
+		return watchTime
+	case since == nil:
 		return 0
 	}
 	most := RetryMax + closeTime

@@ -53,6 +53,7 @@ type fault struct {
 	down   bool                              // the source is opened anew, and its state says why
 	steady bool                              // the source stays as it is
 	told   bool                              // the source learns of it at once; else it may take the watchdog's time
+	numb   bool                              // the connection may swallow what comes, and yet go on before the watchdog loses patience
 	proof  func(shot) bool                   // that the camera is back; nil: any picture
 	key    time.Duration                     // key interval when the camera comes back; 0: keyInterval
 }

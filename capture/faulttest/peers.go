@@ -104,7 +104,7 @@ func (p *rtspPeer) packetFault(r *rig, k Kind) fault {
 	case Duplicate:
 		return fault{bring: held(func() { p.Server.Duplicate(every) }, func() { p.Server.Duplicate(0) }, lossTime, lossTime), steady: true}
 	case Loss: // the library holds back what comes behind a lost packet until 64 have come: in a stream as thin as this, 4 s
-		return fault{bring: held(func() { p.Lose(every) }, func() { p.Lose(0) }, lossTime, lossTime)}
+		return fault{bring: held(func() { p.Lose(every) }, func() { p.Lose(0) }, lossTime, lossTime), numb: true}
 	}
 	return fault{bring: held(func() { p.Server.Swap(every) }, func() { p.Server.Swap(0) }, lossTime, lossTime), steady: true}
 }
@@ -112,7 +112,7 @@ func (p *rtspPeer) packetFault(r *rig, k Kind) fault {
 // garbage may be taken for the beginning of a packet that swallows what comes after it, or be passed over. Over UDP it keeps the
 // connection from being used to the end, but pictures go on.
 func (p *rtspPeer) garbage() fault {
-	f := fault{bring: once(func() { p.Server.Garbage(noise) })}
+	f := fault{bring: once(func() { p.Server.Garbage(noise) }), numb: true}
 	if p.udp {
 		f.after = func(ctx context.Context, r *rig) {
 			n := r.camera.opened()
