@@ -73,11 +73,10 @@ func (f fault) judge(openings []opening, changes []change) (problems []string) {
 	return problems
 }
 
-// wait is how much of the time since the peer was healthy the camera may have spent before it was opened. If it was not opened
-// since, that is nothing: the connection, or the try under way, went on (one that is numb may take the time that it may be silent).
-// Else it is the time to the first try since, which must
-// succeed, and at most: what was left of the back-off; of a try that was under way, its length and the back-off after it; of a
-// connection, the time to notice that it goes nowhere, and the back-off.
+// wait is how much of the time since the peer was healthy the camera may have spent before it was opened. If it was not opened since,
+// that is nothing: the connection, or the try under way, went on; a numb one may have been silent for as long as the watchdog lets it.
+// Else it is the time to the first try since, which must succeed, and at most: what was left of the back-off; of a try that was under
+// way, its length and the back-off after it; of a connection, the time to notice that it goes nowhere, and the back-off.
 func (c *camera) wait(healthy time.Time, status pipeline.SourceStatus, openings []opening, f fault) time.Duration {
 	var under, since *opening
 	for i := range openings {
