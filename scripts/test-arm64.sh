@@ -43,11 +43,17 @@ arm64 go build -o bin/arm64/compare ./scripts/arm64
 file=$(head -c 20 bin/arm64/yfv2d | od -An -tx1 | tr -d ' \n')
 [ "${file:36:4}" = b700 ] || fail "bin/arm64/yfv2d is no arm64 program" # e_machine of ELF: EM_AARCH64
 
-# tests PACKAGE [REASON REGEX]: its tests, without those that REGEX names.
+# tests JOBS PACKAGE...: their tests, that many packages at a time, without those that need thousands of forwards (memory that
+# stays flat, threads that stay one: the same source, proven by make test) or the host's own threads.
+left_out='TestMemoryIsFlat|TestFlatMemory|TestOneThread|TestForwardAllocatesNothing|TestInt8AllocatesNothing|TestNoMemoryIsLeft'
 tests() {
-	[[ "./$1" =~ $only ]] || return 0
-	[ $# -lt 3 ] || say "$1: left out ($2): ${3//|/, }" >&2
-	arm64 go test -json -vet off -count 1 -timeout 30m -exec qemu-aarch64 ${3:+-skip "^($3)\$"} "./$1" || true
+	local jobs=$1 pkg some=()
+	shift
+	for pkg in "$@"; do
+		[[ ! "./$pkg" =~ $only ]] || some+=("./$pkg")
+	done
+	[ ${#some[@]} -eq 0 ] ||
+		arm64 go test -json -vet off -count 1 -timeout 60m -p "$jobs" -exec qemu-aarch64 -skip "^($left_out)\$" "${some[@]}" || true
 }
 # check NAME COMMAND... is a test of its own, in the form that go test -v prints.
 check() {
@@ -138,16 +144,15 @@ count() {
 say "running in $(qemu-aarch64 --version | head -n 1)"
 set +e
 {
-	checks | go tool test2json -p "yfv2d on arm64"
+	checks | go tool test2json -t -p "yfv2d on arm64"
 	# Both engines' goldens, with the official weights: each logit within 1e-3 of the authors' PyTorch code (fp32), so within
 	# 2e-3 of amd64, which passes the same test; TestAgreesWithOpenCV holds the engines to 2e-3 of each other.
-	tests infer/dnn "thousands of forwards" TestMemoryIsFlat
-	tests infer/xnn "thousands of forwards, and a child of its own" 'TestForwardAllocatesNothing|TestNoMemoryIsLeft|TestInt8AllocatesNothing'
-	for pkg in infer infer/model bench/fma yuv fetch eval eval/mot tracker stream/openh264 pipeline capture/mjpeg capture/avdec capture cmd/yfv2d/config; do
-		tests $pkg
-	done
+	tests "$(nproc)" infer/xnn infer/dnn infer/model infer bench/fma yuv fetch eval eval/mot tracker cmd/yfv2d/config capture/mjpeg capture/avdec
+	# These wait for clocks and each other: one at a time.
+	tests 1 stream/openh264 pipeline capture
 } | "$work/testsum"
 code=$?
 [[ ! count =~ $only ]] || count
-say "took $((SECONDS - started)) s; left out whole: cmd/yfv2d (but for the above), stream and its browser tests, and cameras over the network, which start programs or count on real time"
+say "took $((SECONDS - started)) s; tests left out for their thousands of forwards: ${left_out//|/, }"
+say "left out whole: cmd/yfv2d (but for the above), stream and its browser tests, and cameras over the network, which start programs or count on real time"
 exit $code
