@@ -179,7 +179,9 @@ func (s *Server) startServer(srv *gortsplib.Server) error {
 	}
 	if s.udp[0] != "" {
 		srv.UDPRTPAddress, srv.UDPRTCPAddress = s.udp[0], s.udp[1]
-		return srv.Start()
+		if srv.Start() == nil {
+			return nil
+		} // somebody took the ports meanwhile: others will do
 	}
 	var err error
 	for range 100 {
