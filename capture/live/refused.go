@@ -1,6 +1,10 @@
 package live
 
-import "math"
+import (
+	"errors"
+	"fmt"
+	"math"
+)
 
 var everything = math.Inf(1)
 
@@ -10,3 +14,12 @@ type Refused struct{ Err error }
 
 func (e *Refused) Error() string { return e.Err.Error() }
 func (e *Refused) Unwrap() error { return e.Err }
+
+// Refuse makes a Refused.
+func Refuse(format string, args ...any) error { return &Refused{Err: fmt.Errorf(format, args...)} }
+
+// IsRefused says whether err is, or wraps, a Refused.
+func IsRefused(err error) bool {
+	var r *Refused
+	return errors.As(err, &r)
+}

@@ -63,14 +63,14 @@ func (c Config) follow(to string) (Config, error) {
 	ref, err := url.Parse(to)
 	here, err2 := c.url()
 	if err != nil || err2 != nil {
-		return c, refuse("the camera redirects to an address that cannot be read")
+		return c, live.Refuse("the camera redirects to an address that cannot be read")
 	}
 	next, err := Parse(here.ResolveReference(ref).String())
 	if err != nil {
 		return c, &live.Refused{Err: err}
 	}
 	if c.scheme == "rtsps" && next.scheme != "rtsps" {
-		return c, refuse("the camera redirects from TLS to %v, which anybody could listen to", next)
+		return c, live.Refuse("the camera redirects from TLS to %v, which anybody could listen to", next)
 	}
 	next.Transport, next.TLSInsecure, next.Fingerprint = c.Transport, c.TLSInsecure, c.Fingerprint
 	if !next.login && next.hostname() == c.hostname() {

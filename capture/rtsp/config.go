@@ -1,8 +1,6 @@
 package rtsp
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -47,7 +45,7 @@ type Config struct {
 	// TLSInsecure takes any certificate of an rtsps:// server.
 	TLSInsecure bool
 	// Fingerprint is the SHA-256 of the certificate that an rtsps:// server must show, whoever signed it; nil: it must be
-	// signed for the server's name by somebody whom the system trusts. ParseFingerprint reads it.
+	// signed for the server's name by somebody whom the system trusts.
 	Fingerprint []byte
 
 	scheme     string // rtsp or rtsps
@@ -211,17 +209,3 @@ var pathSecret = regexp.MustCompile(`(?i)((?:^|[/_&?;])(?:user|usr|username|logi
 
 // redact is live.Redact, and more: for texts with RTSP addresses.
 func redact(s string) string { return pathSecret.ReplaceAllString(live.Redact(s), "$1***") }
-
-// ParseFingerprint reads the SHA-256 of a certificate: 64 hexadecimal digits, also in pairs with colons, also with
-// "sha256:" before them. Empty gives nil.
-func ParseFingerprint(s string) ([]byte, error) {
-	if s == "" {
-		return nil, nil
-	}
-	digits := strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(s), "sha256:"), ":", "")
-	b, err := hex.DecodeString(digits)
-	if err != nil || len(b) != sha256.Size {
-		return nil, fmt.Errorf("fingerprint %q: want the 64 hexadecimal digits of a certificate's SHA-256", s)
-	}
-	return b, nil
-}

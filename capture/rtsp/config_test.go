@@ -111,23 +111,6 @@ func TestParseTransport(t *testing.T) {
 	}
 }
 
-func TestParseFingerprint(t *testing.T) {
-	sum := strings.Repeat("aB", 32)
-	for _, s := range []string{sum, "sha256:" + sum, "SHA256:" + strings.TrimSuffix(strings.Repeat("AB:", 32), ":")} {
-		if b, err := ParseFingerprint(s); err != nil || len(b) != 32 || b[0] != 0xab {
-			t.Errorf("%q: %x, %v", s, b, err)
-		}
-	}
-	if b, err := ParseFingerprint(""); b != nil || err != nil {
-		t.Errorf("empty: %x, %v", b, err)
-	}
-	for _, s := range []string{"ab", sum + "00", "sha1:" + sum, strings.Repeat("zz", 32)} {
-		if _, err := ParseFingerprint(s); err == nil {
-			t.Errorf("%q was taken", s)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"rtsp://cam", "rtsp://a:b@[fe80::1%25eth0]:554/x?y#z", "rtsps://u:p@s:/#%@h:1/%zz", "rtsp://u:secretpw@x y/"} {
 		f.Add(s)

@@ -1,12 +1,8 @@
 package rtsp
 
 import (
-	"crypto/sha256"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -43,24 +39,10 @@ func (e *strange) Error() string {
 	return "the camera sends other packets than it announced: " + clean(e.err.Error())
 }
 
-// wrongCertificate is not the one that was pinned.
-type wrongCertificate struct{ sum [sha256.Size]byte }
-
-func (e *wrongCertificate) Error() string {
-	return fmt.Sprintf("the camera shows another certificate than the pinned one; its fingerprint is sha256:%x", e.sum)
-}
-
-func isRefused(err error) bool {
-	var r *live.Refused
-	return errors.As(err, &r)
-}
-
-func refuse(format string, args ...any) error { return &live.Refused{Err: fmt.Errorf(format, args...)} }
-
 // explain makes an error for people of one of the library: which camera, what happened, what to do.
 func (c Config) explain(err error) error {
 	why := fmt.Errorf("%v: %w", c, c.reason(err))
-	if isRefused(why) {
+	if live.IsRefused(why) {
 		return &live.Refused{Err: why}
 	}
 	return why
@@ -77,16 +59,19 @@ func (c Config) reason(err error) error {
 		return c.status(int(status.Code), status.Message)
 	case errors.As(err, &method):
 		return c.asked(method.Method)
-	case errors.Is(err, errNoUDP), isRefused(err):
+	case errors.Is(err, errNoUDP), live.IsRefused(err):
 		return err
 	}
-	if e := c.tlsReason(err); e != nil {
+	if e := live.TLSReason(err, c.address(), "rtsp://", clean); e != nil {
 		return e
 	}
-	if e := c.networkReason(err); e != nil {
+	if e := live.NetworkReason(err, c.address(), clean); e != nil {
 		return e
 	}
-	return c.libraryReason(err)
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) {
+		return fmt.Errorf("%s does not answer", c.address())
+	}
+	return c.clientReason(err)
 }
 
 // status is what an RTSP status means.
@@ -94,19 +79,19 @@ func (c Config) status(code int, message string) error {
 	switch code {
 	case 401:
 		if !c.login {
-			return refuse("the camera wants a user name and a password (401): write them before the host, as in rtsp://USER:PASSWORD@HOST/PATH")
+			return live.Refuse("the camera wants a user name and a password (401): write them before the host, as in rtsp://USER:PASSWORD@HOST/PATH")
 		}
-		return refuse("wrong user name or password (401)")
+		return live.Refuse("wrong user name or password (401)")
 	case 403:
-		return refuse("this user may not see the stream (403)")
+		return live.Refuse("this user may not see the stream (403)")
 	case 404:
-		return refuse("no such stream (404): check the path in the camera's manual")
+		return live.Refuse("no such stream (404): check the path in the camera's manual")
 	case 453, 503:
 		return fmt.Errorf("the camera is busy (%d): it may allow few viewers at a time", code)
 	case 454:
 		return errors.New("the camera ended the session (454)")
 	case 461:
-		return refuse("the camera refuses this transport (461): set transport to the other of \"tcp\" and \"udp\"")
+		return live.Refuse("the camera refuses this transport (461): set transport to the other of \"tcp\" and \"udp\"")
 	}
 	return fmt.Errorf("the camera answers %d (%s)", code, redact(clean(message)))
 }
@@ -122,48 +107,7 @@ func (c Config) asked(m base.Method) error {
 	return fmt.Errorf("the camera asks for %s, which is not known here", clean(string(m)))
 }
 
-func (c Config) tlsReason(err error) error {
-	var pinned *wrongCertificate
-	var unverified *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	switch {
-	case errors.As(err, &pinned):
-		return refuse("%w", pinned)
-	case errors.As(err, &unverified):
-		sum := sha256.Sum256(unverified.UnverifiedCertificates[0].Raw)
-		return refuse("the camera's certificate is not trusted (%s): pin its fingerprint, sha256:%x, if it is the right one, or set tls_verify = false",
-			clean(unverified.Err.Error()), sum)
-	case errors.As(err, &record):
-		return refuse("the camera does not speak TLS at %s: write rtsp:// or another port", c.address())
-	case errors.As(err, &alert):
-		return refuse("TLS: the camera refuses the connection: %s", clean(alert.Error()))
-	}
-	return nil
-}
-
-func (c Config) networkReason(err error) error {
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Errorf("no host of the name %s is known", clean(dns.Name))
-	case errors.As(err, &dns):
-		return fmt.Errorf("the name %s cannot be looked up: %s", clean(dns.Name), clean(dns.Err))
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nothing answers at %s: is the camera up, and is the port right?", c.address())
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Errorf("there is no way to %s: is the camera on, and on this network?", c.address())
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return errors.New("the camera reset the connection")
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return errors.New("the camera closed the connection")
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
-		return fmt.Errorf("%s does not answer", c.address())
-	}
-	return nil
-}
-
-func (c Config) libraryReason(err error) error {
+func (c Config) clientReason(err error) error {
 	var (
 		noPorts   liberrors.ErrClientServerPortsNotProvided
 		wantsTCP  liberrors.ErrClientServerRequestedTCP
@@ -176,15 +120,15 @@ func (c Config) libraryReason(err error) error {
 	)
 	switch {
 	case errors.As(err, &wantsTCP), errors.As(err, &noPorts):
-		return refuse("the camera does not serve UDP: set transport = \"tcp\"")
+		return live.Refuse("the camera does not serve UDP: set transport = \"tcp\"")
 	case errors.As(err, &wantsUDP):
-		return refuse("the camera serves UDP only: set transport = \"udp\"")
+		return live.Refuse("the camera serves UDP only: set transport = \"udp\"")
 	case errors.As(err, &timedOut), errors.As(err, &silentTCP), errors.As(err, &silentUDP):
 		return fmt.Errorf("the camera was silent for %v", answerIn)
 	case errors.As(err, &badAuth):
-		return refuse("the camera asks for the password in a way that is not known; Digest and Basic are")
+		return live.Refuse("the camera asks for the password in a way that is not known; Digest and Basic are")
 	case errors.As(err, &badType):
-		return refuse("the camera describes its stream in another language than SDP")
+		return live.Refuse("the camera describes its stream in another language than SDP")
 	}
 	text := redact(clean(err.Error()))
 	if strings.HasPrefix(text, "the camera") {

@@ -2,8 +2,6 @@ package rtsp
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -285,19 +283,9 @@ func (d *dialer) cut() {
 
 // tls is how an rtsps:// server proves who it is.
 func (c Config) tls() *tls.Config {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.TLSInsecure || c.Fingerprint != nil {
-		t.InsecureSkipVerify = true
+	t := live.TLSConfig(c.TLSInsecure, c.Fingerprint)
+	if t.InsecureSkipVerify {
 		t.MinVersion = tls.VersionTLS10 // what old cameras speak
-	}
-	if c.Fingerprint != nil {
-		t.VerifyConnection = func(cs tls.ConnectionState) error {
-			sum := sha256.Sum256(cs.PeerCertificates[0].Raw)
-			if subtle.ConstantTimeCompare(sum[:], c.Fingerprint) != 1 {
-				return &wrongCertificate{sum}
-			}
-			return nil
-		}
 	}
 	return t
 }

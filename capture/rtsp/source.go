@@ -40,7 +40,7 @@ func Open(ctx context.Context, cfg Config, opt live.Options) (pipeline.Source, e
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%v: %w", cfg, ctx.Err())
 	}
-	if limited.Err() != nil && !isRefused(err) {
+	if limited.Err() != nil && !live.IsRefused(err) {
 		err = &told{fmt.Errorf("no answer within %v: is the camera on, and is %s right?", opt.Timeout(), cfg.address())}
 	}
 	return nil, cfg.explain(err)

@@ -2,8 +2,6 @@ package webcam
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -35,7 +33,7 @@ func newClient(cfg Config, opt live.Options) *client {
 	limit := opt.Timeout()
 	return &client{cfg: cfg, logins: map[string]*credentials{}, transport: &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: limit, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:        tlsConfig(cfg),
+		TLSClientConfig:        live.TLSConfig(cfg.TLSInsecure, cfg.Fingerprint),
 		TLSHandshakeTimeout:    limit,
 		ResponseHeaderTimeout:  limit,
 		MaxResponseHeaderBytes: maxHeaders,
@@ -45,20 +43,6 @@ func newClient(cfg Config, opt live.Options) *client {
 		ReadBufferSize:         32 << 10,
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 is what cameras speak well
 	}}
-}
-
-func tlsConfig(cfg Config) *tls.Config {
-	c := &tls.Config{InsecureSkipVerify: cfg.TLSInsecure || cfg.Fingerprint != nil}
-	if cfg.Fingerprint != nil {
-		c.VerifyConnection = func(s tls.ConnectionState) error {
-			sum := sha256.Sum256(s.PeerCertificates[0].Raw)
-			if subtle.ConstantTimeCompare(sum[:], cfg.Fingerprint) != 1 {
-				return &wrongCertificate{sum}
-			}
-			return nil
-		}
-	}
-	return c
 }
 
 // close lets go of idle connections; those in use end with their context.
@@ -87,17 +71,17 @@ func (c *client) get(ctx context.Context) (*http.Response, error) {
 		}
 		return res, nil
 	}
-	return nil, refuse("it redirects more than %d times", maxRedirects)
+	return nil, live.Refuse("it redirects more than %d times", maxRedirects)
 }
 
 // follow is where a redirect leads.
 func follow(from *url.URL, location string) (*url.URL, error) {
 	if location == "" {
-		return nil, refuse("it redirects without saying where to")
+		return nil, live.Refuse("it redirects without saying where to")
 	}
 	u, err := from.Parse(location)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, refuse("it redirects to %q, which is no address of HTTP", live.Redact(clean(location)))
+		return nil, live.Refuse("it redirects to %q, which is no address of HTTP", live.Redact(clean(location)))
 	}
 	u.User, u.Fragment = nil, ""
 	return u, nil
@@ -122,7 +106,7 @@ func (c *client) ask(ctx context.Context, u *url.URL) (*http.Response, error) {
 		ch, ok := best(parseChallenges(res.Header.Values("WWW-Authenticate")))
 		if !ok {
 			discard(res)
-			return nil, refuse("the camera asks for the password in a way that is not known (%.80q); Digest and Basic are",
+			return nil, live.Refuse("the camera asks for the password in a way that is not known (%.80q); Digest and Basic are",
 				clean(strings.Join(res.Header.Values("WWW-Authenticate"), ", ")))
 		}
 		if try > 1 || try == 1 && !strings.EqualFold(ch.params["stale"], "true") {
@@ -169,19 +153,19 @@ func (c *client) status(res *http.Response) error {
 	case code == http.StatusOK:
 		return nil
 	case code == http.StatusUnauthorized && !c.cfg.login:
-		return refuse("the camera wants a user name and a password (401): write them before the host, as in http://USER:PASSWORD@HOST/PATH")
+		return live.Refuse("the camera wants a user name and a password (401): write them before the host, as in http://USER:PASSWORD@HOST/PATH")
 	case code == http.StatusUnauthorized && res.Request != nil && c.login(res.Request.URL) == nil:
-		return refuse("it redirects to %s, which wants a password (401) and is not told the camera's: write that address", res.Request.URL.Host)
+		return live.Refuse("it redirects to %s, which wants a password (401) and is not told the camera's: write that address", res.Request.URL.Host)
 	case code == http.StatusUnauthorized:
-		return refuse("wrong user name or password (401)")
+		return live.Refuse("wrong user name or password (401)")
 	case code == http.StatusForbidden:
-		return refuse("this user may not see the picture (403)")
+		return live.Refuse("this user may not see the picture (403)")
 	case code == http.StatusNotFound, code == http.StatusGone:
-		return refuse("no such picture or stream (%d): check the path in the camera's manual", code)
+		return live.Refuse("no such picture or stream (%d): check the path in the camera's manual", code)
 	case code == http.StatusServiceUnavailable, code == http.StatusTooManyRequests:
 		return errors.New("the camera is busy (" + res.Status[:3] + "): it may allow few viewers at a time")
 	case code >= 400 && code < 500 && code != http.StatusRequestTimeout:
-		return refuse("the camera answers %s", clean(res.Status))
+		return live.Refuse("the camera answers %s", clean(res.Status))
 	}
 	return errors.New("the camera answers " + clean(res.Status))
 }

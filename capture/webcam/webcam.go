@@ -56,7 +56,7 @@ func Open(ctx context.Context, cfg Config, opt live.Options) (pipeline.Source, e
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%v: %w", cfg, ctx.Err())
 	}
-	if limited.Err() != nil && !isRefused(err) {
+	if limited.Err() != nil && !live.IsRefused(err) {
 		err = fmt.Errorf("no answer within %v: is the camera on, and is %s right?", opt.Timeout(), address(cfg.url))
 	}
 	return nil, cfg.explain(err)
@@ -148,11 +148,11 @@ func (a *answer) judge(res *http.Response) error {
 	case kind == "", kind == "application/octet-stream":
 		return a.sniff(res)
 	case kind == "text/html":
-		return refuse("the answer is text/html: is this the camera's page and not its stream?")
+		return live.Refuse("the answer is text/html: is this the camera's page and not its stream?")
 	case strings.HasPrefix(kind, "video/"), strings.HasPrefix(kind, "application/"), strings.HasPrefix(kind, "audio/"):
-		return refuse("the answer is %q: over HTTP only MJPEG and JPEG are supported; for H.264 write the camera's rtsp:// address", clean(kind))
+		return live.Refuse("the answer is %q: over HTTP only MJPEG and JPEG are supported; for H.264 write the camera's rtsp:// address", clean(kind))
 	}
-	return refuse("the answer is %q: over HTTP only MJPEG and JPEG are supported", clean(kind))
+	return live.Refuse("the answer is %q: over HTTP only MJPEG and JPEG are supported", clean(kind))
 }
 
 // boundary reads the parameters of a multipart type, which cameras quote, pad and spell as they like.
@@ -191,7 +191,7 @@ func (a *answer) sniff(res *http.Response) error {
 		return nil
 	}
 	head, _ = b.Peek(b.Buffered())
-	return refuse("the answer does not say what it is, and looks like %s: over HTTP only MJPEG and JPEG are supported", http.DetectContentType(head))
+	return live.Refuse("the answer does not say what it is, and looks like %s: over HTTP only MJPEG and JPEG are supported", http.DetectContentType(head))
 }
 
 // touch tells the stream of each read.
@@ -282,7 +282,7 @@ func (s *source) picture(a answer) error {
 		return err
 	}
 	if len(data) > live.DefaultMaxBytes {
-		return refuse("a picture of more than %d MiB", live.DefaultMaxBytes>>20)
+		return live.Refuse("a picture of more than %d MiB", live.DefaultMaxBytes>>20)
 	}
 	s.Push(&pipeline.AccessUnit{At: a.came, Data: data})
 	return nil

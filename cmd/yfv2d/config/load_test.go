@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"os"
 	"path/filepath"
@@ -184,7 +185,7 @@ func FuzzLoad(f *testing.F) {
 }
 
 func TestShapes(t *testing.T) {
-	text := cam + "tls_fingerprint = \"" + strings.Repeat("AB:", 31) + "ab\"\nrotate = 270\nflip = \"both\"\ncrop = [0.25, 0, 0.5, 1]\nmask = [[[0, 0], [0.5, 0], [0, 1]], [[1, 1], [0.9, 1], [1, 0.9], [0.95, 0.8]]]\n"
+	text := cam + "tls_fingerprint = \"sha256:" + strings.Repeat("AB:", 31) + "ab\"\nrotate = 270\nflip = \"both\"\ncrop = [0.25, 0, 0.5, 1]\nmask = [[[0, 0], [0.5, 0], [0, 1]], [[1, 1], [0.9, 1], [1, 0.9], [0.95, 0.8]]]\n"
 	c, err := parse("c.toml", text, testHooks)
 	if err != nil {
 		t.Fatal(err)
@@ -201,5 +202,29 @@ func TestShapes(t *testing.T) {
 	}
 	if c, err = parse("c.toml", cam+"crop = []\nmask = []\n", testHooks); err != nil || c.Cameras[0].Crop != (Crop{}) || c.Cameras[0].Mask != nil {
 		t.Errorf("empty shapes: %v, %+v", err, c)
+	}
+}
+
+func TestFingerprints(t *testing.T) {
+	hex := strings.Repeat("ab", 32)
+	read := func(s string) (Fingerprint, error) {
+		c, err := parse("c.toml", cam+fmt.Sprintf("tls_fingerprint = %q\n", s), testHooks)
+		if err != nil {
+			return nil, err
+		}
+		return c.Cameras[0].TLSFingerprint, nil
+	}
+	for _, s := range []string{hex, strings.ToUpper(hex), "sha256:" + hex, "SHA256:" + hex, strings.Repeat("AB:", 31) + "AB"} {
+		if b, err := read(s); err != nil || len(b) != 32 || b[0] != 0xab {
+			t.Errorf("%s: %x, %v", s, b, err)
+		}
+	}
+	if b, err := read(""); b != nil || err != nil {
+		t.Errorf("empty: %x, %v", b, err)
+	}
+	for _, s := range []string{"ab", hex + "ab", "zz" + hex[2:], "md5:" + hex} {
+		if _, err := read(s); err == nil {
+			t.Errorf("%q was taken", s)
+		}
 	}
 }
