@@ -70,12 +70,13 @@ type Codec string
 
 const (
 	H264 Codec = "h264"
+	VP8  Codec = "vp8"
 	H265 Codec = "h265"
 	JPEG Codec = "jpeg"
 )
 
-// AccessUnit is one coded picture. Data is Annex B (H.264 and H.265, with parameter sets before each key picture) or a
-// JPEG file; it is never written after the unit is made. An empty Data means that the encoder skipped the frame.
+// AccessUnit is one coded picture. Data is Annex B (H.264 and H.265, with parameter sets before each key picture), a
+// VP8 frame or a JPEG file; it is never written after the unit is made. An empty Data means that the encoder skipped the frame.
 type AccessUnit struct {
 	Seq   uint64
 	At    time.Time // the frame's capture time

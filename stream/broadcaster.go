@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,9 @@ type Broadcaster struct {
 	toEncoded *pipeline.Histogram
 	toSent    *pipeline.Histogram
 	jpeg      jpegMaker
+	feed      *liveFeed
+	rtpBase   uint32    // RTP timestamp of rtpStart
+	rtpStart  time.Time // when the camera's RTP clock began
 
 	// turn is held by whoever works with the encoders and scratch frames: Write, the last viewer to leave, and Close.
 	// It is taken before mu. A viewer that leaves waits for at most one frame's work.
@@ -81,6 +85,9 @@ func NewBroadcaster(cfg BroadcasterConfig) *Broadcaster {
 		toEncoded: pipeline.NewHistogram(),
 		toSent:    pipeline.NewHistogram(),
 		still:     pipeline.NewFrame(),
+		feed:      newLiveFeed(cfg.Name),
+		rtpBase:   rand.Uint32(), // RFC 3550 5.1
+		rtpStart:  time.Now(),
 	}
 	b.annotated = newRendition(b)
 	return b
@@ -112,10 +119,29 @@ func (b *Broadcaster) Write(f *pipeline.Frame, tracks []tracker.Track) error {
 	if err != nil {
 		return err
 	}
+	b.feed.frame(f.At, b.rtpTime(f.At), f.Size(), tracks)
 	err = b.serve(want, f, tracks)
 	b.note(err)
 	return err
 }
+
+// rtpTime is a capture time on the camera's RTP clock, 90 kHz from a random start. All viewers and messages of the camera
+// share it. It is counted from one moment, so that it does not drift.
+func (b *Broadcaster) rtpTime(at time.Time) uint32 {
+	return b.rtpBase + uint32(at.Sub(b.rtpStart).Nanoseconds()*9/100_000) // 90 000 / 1e9
+}
+
+// codecs are those that the camera's picture can be encoded in, best first.
+func (b *Broadcaster) codecs() []pipeline.Codec { return []pipeline.Codec{pipeline.H264} }
+
+// relayProfile is the H.264 profile_idc of the camera's own stream if that may be relayed, else 0.
+func (b *Broadcaster) relayProfile() uint8 { return 0 }
+
+// join adds a viewer; its first unit will be a key picture.
+func (b *Broadcaster) join(w viewing) (*viewer, error) { return b.annotated.join(w) }
+
+// Detected tells live listeners of a detection step, in pixels of a picture of that size. It never blocks.
+func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) { b.feed.detected(s, size) }
 
 // arrive tells those who wait for any frame that one is here, and reads what is wanted of it.
 func (b *Broadcaster) arrive() (pipeline.Wanted, error) {

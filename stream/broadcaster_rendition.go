@@ -172,7 +172,7 @@ func (r *rendition) askKey() {
 
 // deliver cuts an access unit into packets and puts them into every viewer's queue. The turn is held.
 func (r *rendition) deliver(au pipeline.AccessUnit) {
-	u := &unit{at: au.At, key: au.Key, payloads: r.payloader.Payload(maxPayload, au.Data)}
+	u := &unit{at: au.At, ts: r.b.rtpTime(au.At), key: au.Key, codec: au.Codec, payloads: r.payloader.Payload(maxPayload, au.Data)}
 	r.b.mu.Lock()
 	r.encodes++
 	if au.Key {
@@ -192,8 +192,8 @@ func (r *rendition) deliver(au pipeline.AccessUnit) {
 }
 
 // join adds a viewer; its first unit will be a key picture.
-func (r *rendition) join() (*viewer, error) {
-	v := newViewer(r, r.b.cfg.FPS)
+func (r *rendition) join(w viewing) (*viewer, error) {
+	v := newViewer(r, r.b.cfg.FPS, w)
 	r.b.mu.Lock()
 	defer r.b.mu.Unlock()
 	if r.b.closed {

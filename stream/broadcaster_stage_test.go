@@ -144,7 +144,7 @@ func (s *stage) writes(n int) {
 
 func (s *stage) join() *viewer {
 	s.t.Helper()
-	v, err := s.b.annotated.join()
+	v, err := s.b.join(viewing{rendition: "annotated", codec: pipeline.H264})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -208,7 +208,7 @@ func TestCloseEndsViewers(t *testing.T) {
 		t.Errorf("next after close: %v", err)
 	}
 	v.leave()
-	if _, err := s.b.annotated.join(); !errors.Is(err, ErrBroadcasterClosed) {
+	if _, err := s.b.join(viewing{rendition: "annotated", codec: pipeline.H264}); !errors.Is(err, ErrBroadcasterClosed) {
 		t.Errorf("join after close: %v", err)
 	}
 	if _, _, err := s.b.Snapshot(context.Background(), true); !errors.Is(err, ErrBroadcasterClosed) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"yfv2d/pipeline"
 )
 
 // queueSpan is how far behind a viewer may be before it skips to the next key picture.
@@ -15,8 +17,17 @@ const queueSpan = 300 * time.Millisecond
 // unit is an access unit cut into RTP payloads; all viewers share it and nobody writes to it.
 type unit struct {
 	at       time.Time // capture time
+	ts       uint32    // RTP timestamp: at on the camera's clock, see Broadcaster.rtpTime
 	key      bool
+	codec    pipeline.Codec
 	payloads [][]byte
+}
+
+// viewing is what a viewer asks of a camera.
+type viewing struct {
+	rendition string         // clean, annotated or small
+	codec     pipeline.Codec // as negotiated
+	profiles  []uint8        // H.264 profile_idc that the viewer takes, for a camera's own stream
 }
 
 // viewer is one reader of a rendition with its own bounded queue.
@@ -27,12 +38,14 @@ type viewer struct {
 	endOnce sync.Once
 	starved atomic.Bool // units are left out until the next key picture
 	missed  atomic.Uint64
+	path    atomic.Int64 // bits per second that the path carries; 0: not known yet
+	asked   viewing
 	begun   bool // a unit went in; under the broadcaster's turn
 }
 
-func newViewer(r *rendition, fps float64) *viewer {
+func newViewer(r *rendition, fps float64, w viewing) *viewer {
 	n := max(3, int(math.Ceil(fps*queueSpan.Seconds())))
-	v := &viewer{r: r, queue: make(chan *unit, n), done: make(chan struct{})}
+	v := &viewer{r: r, asked: w, queue: make(chan *unit, n), done: make(chan struct{})}
 	v.starved.Store(true)
 	return v
 }
@@ -84,6 +97,18 @@ func (v *viewer) next(ctx context.Context) (*unit, error) {
 
 // askKey asks for a key picture, for a receiver that lost packets.
 func (v *viewer) askKey() { v.r.askKey() }
+
+// estimate tells what the viewer's path carries now, in bits per second. It never blocks.
+func (v *viewer) estimate(bps int) { v.path.Store(int64(bps)) }
+
+// skip leaves units out until the next key picture: the viewer's path is full.
+func (v *viewer) skip() {
+	v.starved.Store(true)
+	v.missed.Add(1)
+}
+
+// rendition is the name of what the viewer gets now.
+func (v *viewer) rendition() string { return v.asked.rendition }
 
 // sent notes that u has left.
 func (v *viewer) sent(u *unit) { v.r.b.toSent.Observe(time.Since(u.at)) }

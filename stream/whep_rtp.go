@@ -3,7 +3,6 @@ package stream
 import (
 	"math/rand/v2"
 	"strings"
-	"time"
 
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v3"
@@ -16,28 +15,17 @@ const videoClock = 90_000
 type rtpStream struct {
 	track  *webrtc.TrackLocalStaticRTP
 	seq    uint16
-	base   uint32    // the timestamp of start
-	start  time.Time // capture time of the first unit
-	failed uint64    // packets that the network did not take
+	failed uint64 // packets that the network did not take
 }
 
-// newRTPStream starts at a random number and time, as RFC 3550 5.1 asks.
+// newRTPStream starts at a random number, as RFC 3550 5.1 asks.
 func newRTPStream(track *webrtc.TrackLocalStaticRTP) *rtpStream {
-	return &rtpStream{track: track, seq: uint16(rand.Uint32()), base: rand.Uint32()}
-}
-
-// timestamp is the capture time on the 90 kHz clock, always counted from the first unit, so that it does not drift.
-func (s *rtpStream) timestamp(at time.Time) uint32 {
-	if s.start.IsZero() {
-		s.start = at
-	}
-	return s.base + uint32(at.Sub(s.start).Nanoseconds()*9/100_000) // 90 000 / 1e9
+	return &rtpStream{track: track, seq: uint16(rand.Uint32())}
 }
 
 // write sends a unit. A packet that cannot be sent is a lost packet: the receiver asks for it again, and a connection
 // that is gone ends the session elsewhere.
 func (s *rtpStream) write(u *unit) {
-	ts := s.timestamp(u.at)
 	for i, payload := range u.payloads {
 		s.seq++
 		p := rtp.Packet{
@@ -45,7 +33,7 @@ func (s *rtpStream) write(u *unit) {
 				Version:        2,
 				Marker:         i == len(u.payloads)-1,
 				SequenceNumber: s.seq,
-				Timestamp:      ts,
+				Timestamp:      u.ts,
 			},
 			Payload: payload,
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v3"
+
+	"yfv2d/pipeline"
 )
 
 // session is one viewer's connection, from the answer to its end.
@@ -122,7 +124,7 @@ func (s *session) run() {
 
 // play sends what the broadcaster gives until the session ends.
 func (s *session) play() error {
-	v, err := s.b.annotated.join()
+	v, err := s.b.join(viewing{rendition: "annotated", codec: pipeline.H264})
 	if err != nil {
 		return err
 	}
