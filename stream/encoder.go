@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"image"
 
 	"yfv2d/pipeline"
@@ -21,4 +22,38 @@ type EncoderConfig struct {
 	Size    image.Point // pixels, even sides
 	FPS     float64     // frames a second that will come, for rate control
 	Bitrate int         // bits per second
+}
+
+// Encoders makes encoders by codec. A nil function means that the codec is not offered. Functions are called from any
+// goroutine.
+type Encoders struct {
+	H264 func(EncoderConfig) (Encoder, error)
+	VP8  func(EncoderConfig) (Encoder, error)
+}
+
+// Codecs are those that can be encoded, best first.
+func (e Encoders) Codecs() []pipeline.Codec {
+	var all []pipeline.Codec
+	if e.H264 != nil {
+		all = append(all, pipeline.H264)
+	}
+	if e.VP8 != nil {
+		all = append(all, pipeline.VP8)
+	}
+	return all
+}
+
+// New makes an encoder for a codec. The caller closes it.
+func (e Encoders) New(codec pipeline.Codec, cfg EncoderConfig) (Encoder, error) {
+	var open func(EncoderConfig) (Encoder, error)
+	switch codec {
+	case pipeline.H264:
+		open = e.H264
+	case pipeline.VP8:
+		open = e.VP8
+	}
+	if open == nil {
+		return nil, fmt.Errorf("no encoder for %s is configured", codec)
+	}
+	return open(cfg)
 }
