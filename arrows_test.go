@@ -84,6 +84,7 @@ var outside = map[string][]string{
 	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "capture/faulttest", "stream", "cmd/yfv2d"}, // the log
 	"github.com/BurntSushi/toml":          {"cmd/yfv2d/config"},
 	"github.com/agnivade/levenshtein":     {"cmd/yfv2d/config", "cmd/yfv2d"}, // the nearest valid name
+	"github.com/coreos/go-systemd/v22":    {"cmd/yfv2d"},                     // the service manager
 	"github.com/spf13/cobra":              {"cmd/yfv2d"},
 	"github.com/spf13/pflag":              {"cmd/yfv2d"},
 	"github.com/schollz/progressbar/v3":   {"cmd/yfv2d"},

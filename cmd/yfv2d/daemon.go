@@ -27,6 +27,7 @@ type daemon struct {
 	fleet   fleet
 	whep    *stream.WHEP
 	server  *stream.Server
+	notify  *notifier
 }
 
 // newDaemon makes all parts, at rest. read gives the configuration anew at a reload. On error nothing is left open.
@@ -40,7 +41,7 @@ func newDaemon(cfg *config.Config, read func() (*config.Config, error), log zero
 
 func (d *daemon) open() (err error) {
 	if d.model, err = model.Load(d.cfg.Model); err != nil {
-		return err
+		return exitError{exitConfig, err}
 	}
 	if err := d.openWorkers(); err != nil {
 		return err
@@ -104,6 +105,7 @@ func thresholds(c config.Detect, m *model.Model) infer.Thresholds {
 }
 
 func (d *daemon) openServer() (err error) {
+	d.notify = newNotifier(d.fleet.stats, d.fleet.viewers, d.log)
 	d.whep, err = stream.NewWHEP(stream.WHEPConfig{
 		Cameras:         d.fleet.broadcaster,
 		IncludeLoopback: true, // a browser on this machine
@@ -137,7 +139,11 @@ func (d *daemon) run(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	d.fleet.start(ctx)
-	wg.Add(2)
+	wg.Add(3)
+	go func() {
+		defer wg.Done()
+		d.notify.run(ctx)
+	}()
 	go func() {
 		defer wg.Done()
 		d.reloadOnHangup(ctx)

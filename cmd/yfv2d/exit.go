@@ -14,7 +14,7 @@ const (
 	exitFailed  = 1  // some or all inputs failed, or the work itself did
 	exitUsage   = 2  // the command line is wrong
 	exitWarning = 3  // doctor: it works, with warnings
-	exitConfig  = 78 // the configuration file is wrong (EX_CONFIG of sysexits.h): no retry can mend it
+	exitConfig  = 78 // the configuration file or its model is wrong (EX_CONFIG of sysexits.h): no retry can mend it
 )
 
 // exitError is an error that knows the exit code it ends the program with. Any other error means exitFailed.

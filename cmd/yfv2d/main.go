@@ -49,7 +49,7 @@ Exit codes:
   0   all went well
   1   some or all inputs failed, or the work itself did
   2   the command line is wrong
-  78  the configuration file is wrong`,
+  78  the configuration file or its model is wrong`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

@@ -14,6 +14,7 @@ import (
 
 	"yfv2d/capture"
 	"yfv2d/cmd/yfv2d/config"
+	"yfv2d/pipeline"
 	"yfv2d/stream"
 )
 
@@ -54,6 +55,24 @@ func (f *fleet) shown() []stream.Camera {
 		out = append(out, c.shown())
 	}
 	return out
+}
+
+// stats is each camera's condition, by name.
+func (f *fleet) stats() map[string]pipeline.Stats {
+	out := map[string]pipeline.Stats{}
+	for _, c := range f.list() {
+		out[c.name] = c.stats()
+	}
+	return out
+}
+
+// viewers is how many watch a live picture now.
+func (f *fleet) viewers() int {
+	n := 0
+	for _, c := range f.list() {
+		n += c.preview.Stats().Viewers
+	}
+	return n
 }
 
 // start runs all cameras until halt, or until ctx ends.
@@ -117,6 +136,7 @@ func (d *daemon) reloadOnHangup(ctx context.Context) {
 func (d *daemon) reload(context.Context) (stream.Reloaded, error) {
 	d.fleet.change.Lock()
 	defer d.fleet.change.Unlock()
+	defer d.notify.reloading()()
 	done, err := d.reloadLocked()
 	if err != nil {
 		d.log.Error().Str("reason", capture.Redact(err.Error())).Msg("configuration not reloaded; nothing has changed")

@@ -33,8 +33,11 @@ func newRunCmd() *cobra.Command {
 On SIGHUP (or POST /api/reload) it reads the configuration again: cameras are added, removed and changed one by one, and
 the others lose no frame. A file with a fault changes nothing; the log says why.
 
-It stops on SIGINT or SIGTERM. By itself it ends only for what no retry can mend: a bad configuration (exit code 78), a
-model that cannot be read, or a port that is taken (exit code 1).`,
+It stops on SIGINT or SIGTERM. By itself it ends only for what no retry of its own can mend: a bad
+configuration or a model that cannot be read (exit code 78), or a port that is taken (exit code 1).
+
+Under systemd (Type=notify) it tells when it is ready and how its cameras are, and feeds the watchdog as long as nothing
+hangs: a camera that is down and tried again is no reason to stop, a stage that is stuck is.`,
 		Example: `  yfv2d run -c config.toml
   yfv2d run -c config.toml --listen 0.0.0.0:8080 --allow-open`,
 		Args: noArgs,
