@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 # What apt provides, by who needs it. scripts/install.sh skips what is there and knows what differs between releases.
-APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libyuv-dev libavcodec-dev libavutil-dev \
+APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libvpx-dev libyuv-dev libavcodec-dev libavutil-dev \
 	libxnnpack-dev libpthreadpool-dev
 APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi
 APT_DEMO  := ffmpeg
@@ -70,8 +70,8 @@ bench-trixie: deps ## compare int8 and float with Debian 13's XNNPACK, in the cl
 	@scripts/install.sh root "to make a Debian 13 root" $(APT_ROOT)
 	@scripts/bench-trixie.sh $(BENCH_FLAGS)
 
-bench-go: deps ## the Go benchmarks: letterbox, decoding, NMS, tracker, encoder, engines
-	go test ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 -run '^$$' -bench . -benchtime 1s
+bench-go: deps ## the Go benchmarks: letterbox, decoding, NMS, tracker, encoders, engines
+	go test ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 ./stream/vpx -run '^$$' -bench . -benchtime 1s
 
 fuzz: deps ## a short run of every fuzz target (FUZZTIME=10s each)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -39,11 +39,12 @@ var places = map[string][]string{
 	"capture":         {"infer", "tracker", "pipeline", "yuv", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2"},
 	"stream":          {"infer", "tracker", "pipeline", "yuv", "stream/web"},
 	"stream/web":      {},
-	"stream/openh264": {"pipeline", "stream", "yuv"},
+	"stream/openh264": {"pipeline", "stream"},
+	"stream/vpx":      {"pipeline", "stream"},
 
 	"cmd/yfv2d/config": {"infer", "tracker"},
 	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
-		"stream", "stream/openh264", "cmd/yfv2d/config", "bench/fma"},
+		"stream", "stream/openh264", "stream/vpx", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},
 	"scripts/testsum":      {},
@@ -64,12 +65,13 @@ var places = map[string][]string{
 	"infer/model/modeltest":     {"infer", "infer/model"},
 	"infer/xnn/xnntest":         {},
 	"stream/openh264/decoder":   {"pipeline", "stream"},
+	"stream/encodertest":        {"pipeline", "stream", "yuv"},
 }
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
 var outside = map[string][]string{
-	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder", "cmd/yfv2d"},
-	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "capture/v4l2", "stream", "cmd/yfv2d", "scripts/democlips", "scripts/arm64"},
+	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder", "stream/vpx", "stream/encodertest", "cmd/yfv2d"},
+	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "capture/v4l2", "stream", "stream/encodertest", "cmd/yfv2d", "scripts/democlips", "scripts/arm64"},
 	"github.com/nlpodyssey/gopickle":      {"infer/model"},                   // .pth files, without running what they hold
 	"google.golang.org/protobuf":          {"infer/model"},                   // ONNX files
 	"github.com/HdrHistogram":             {"pipeline", "stream"},            // latency quantiles

@@ -134,19 +134,27 @@ void yfv_h264_copy(const yfv_h264 *e, uint8_t *dst) {
 	}
 }
 
+// set_max moves the maximum of the stream and of its one layer, which are two values: a target beyond the layer's is refused.
+static int set_max(yfv_h264 *e, int bps) {
+	SBitrateInfo all = {SPATIAL_LAYER_ALL, bps}, layer = {SPATIAL_LAYER_0, bps};
+	int rc = (*e->enc)->SetOption(e->enc, ENCODER_OPTION_MAX_BITRATE, &all);
+	if (rc != cmResultSuccess) return rc;
+	return (*e->enc)->SetOption(e->enc, ENCODER_OPTION_MAX_BITRATE, &layer);
+}
+
 int yfv_h264_bitrate(yfv_h264 *e, int bps) {
 	// The library wants target <= maximum at every moment, so the order depends on the direction.
-	SBitrateInfo target = {SPATIAL_LAYER_ALL, bps}, max = {SPATIAL_LAYER_ALL, max_bitrate(bps)}, now = {SPATIAL_LAYER_ALL, 0};
+	SBitrateInfo target = {SPATIAL_LAYER_ALL, bps}, now = {SPATIAL_LAYER_ALL, 0};
 	int rc = (*e->enc)->GetOption(e->enc, ENCODER_OPTION_BITRATE, &now);
 	if (rc != cmResultSuccess) return rc;
 	if (bps > now.iBitrate) {
-		rc = (*e->enc)->SetOption(e->enc, ENCODER_OPTION_MAX_BITRATE, &max);
+		rc = set_max(e, max_bitrate(bps));
 		if (rc != cmResultSuccess) return rc;
 		return (*e->enc)->SetOption(e->enc, ENCODER_OPTION_BITRATE, &target);
 	}
 	rc = (*e->enc)->SetOption(e->enc, ENCODER_OPTION_BITRATE, &target);
 	if (rc != cmResultSuccess) return rc;
-	return (*e->enc)->SetOption(e->enc, ENCODER_OPTION_MAX_BITRATE, &max);
+	return set_max(e, max_bitrate(bps));
 }
 
 void yfv_h264_free(yfv_h264 *e) {
