@@ -59,6 +59,10 @@ type Config struct {
 	// dets is borrowed; snap is nil without a tracker. seq counts the frames of the source that is detected on. Boxes are
 	// in pixels of Source's picture if its size is known (as it always is with one source), else of DetectSource's.
 	OnDetections func(seq uint64, at time.Time, dets []infer.Detection, snap *tracker.Snapshot)
+
+	// OnTracks, if set and if there is a tracker, is called right after OnDetections would be, by the same goroutine: it must
+	// not block. Boxes are in pixels of a picture of that size, as for OnDetections.
+	OnTracks func(snap *tracker.Snapshot, size image.Point)
 }
 
 // Pipeline carries the frames of one camera. Stats and Tracks are safe from any goroutine.

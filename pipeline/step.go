@@ -66,11 +66,22 @@ func (p *Pipeline) detect(ctx context.Context, take func() (*Canvas, error)) (re
 		p.newest.Store(found)
 	}
 	res.Detections, res.Snapshot = p.told(dets), found.snap
-	if p.cfg.OnDetections != nil {
-		to := p.shown()
-		p.cfg.OnDetections(c.Seq, c.At, scaled(res.Detections, found.size, to), found.in(to))
-	}
+	p.tell(c, found, res.Detections)
 	return res, c, nil
+}
+
+// tell calls what the configuration wants to be called after a detection.
+func (p *Pipeline) tell(c *Canvas, found *published, dets []infer.Detection) {
+	to := p.shown()
+	if to.X == 0 {
+		to = found.size
+	}
+	if p.cfg.OnDetections != nil {
+		p.cfg.OnDetections(c.Seq, c.At, scaled(dets, found.size, to), found.in(to))
+	}
+	if p.cfg.OnTracks != nil && found.snap != nil {
+		p.cfg.OnTracks(found.in(to), to)
+	}
 }
 
 // detectNewest lets a shared detector ask for the canvas when its turn has come; any other gets it at once.

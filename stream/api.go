@@ -63,6 +63,8 @@ func (s *Server) routes() (http.Handler, error) {
 	get(mux, "/api/cameras/{name}/snapshot.jpg", s.serveSnapshot)
 	post(mux, "/api/cameras/{name}/retry", s.serveRetry)
 	post(mux, "/api/reload", s.serveReload)
+	get(mux, "/api/live", s.serveLive)
+	get(mux, "/api/events", s.serveEvents)
 	get(mux, "/api/version", s.serveVersion)
 	get(mux, "/healthz", s.serveHealth)
 	get(mux, "/metrics", metrics.ServeHTTP)
@@ -89,6 +91,12 @@ func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
 	if c := set.byName[name]; c != nil {
 		return c
 	}
+	set.refuse(w, name)
+	return nil
+}
+
+// refuse answers that there is no such camera, with the names there are.
+func (set *cameraSet) refuse(w http.ResponseWriter, name string) {
 	known := "there are no cameras"
 	if len(set.list) > 0 {
 		names := make([]string, len(set.list))
@@ -98,7 +106,6 @@ func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
 		known = "the cameras are: " + strings.Join(names, ", ")
 	}
 	writeError(w, http.StatusNotFound, fmt.Sprintf("no camera %s; %s", quote(name), known))
-	return nil
 }
 
 func (s *Server) serveCameras(w http.ResponseWriter, _ *http.Request) {

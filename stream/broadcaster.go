@@ -25,7 +25,10 @@ type BroadcasterConfig struct {
 	NewEncoder func(EncoderConfig) (Encoder, error)
 	// Draw paints the boxes of tracks on an I420 frame; nil draws nothing.
 	Draw func(f *pipeline.Frame, tracks []tracker.Track) error
-	Log  zerolog.Logger
+	// Latency is the detector's p95 from a frame's capture until its detections are known, asked for at most once a second,
+	// from any goroutine; nil: unknown.
+	Latency func() time.Duration
+	Log     zerolog.Logger
 }
 
 // BroadcasterStats is the condition of a camera's live picture.
@@ -85,7 +88,7 @@ func NewBroadcaster(cfg BroadcasterConfig) *Broadcaster {
 		toEncoded: pipeline.NewHistogram(),
 		toSent:    pipeline.NewHistogram(),
 		still:     pipeline.NewFrame(),
-		feed:      newLiveFeed(cfg.Name),
+		feed:      newLiveFeed(cfg.Name, cfg.Latency),
 		rtpBase:   rand.Uint32(), // RFC 3550 5.1
 		rtpStart:  time.Now(),
 	}
@@ -141,7 +144,14 @@ func (b *Broadcaster) relayProfile() uint8 { return 0 }
 func (b *Broadcaster) join(w viewing) (*viewer, error) { return b.annotated.join(w) }
 
 // Detected tells live listeners of a detection step, in pixels of a picture of that size. It never blocks.
-func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) { b.feed.detected(s, size) }
+func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) {
+	if s != nil {
+		b.feed.detected(s, b.rtpTime(s.Time), size)
+	}
+}
+
+// lag is how much later than a frame's capture the detections before and after it are known; 0 before the first detection.
+func (b *Broadcaster) lag() time.Duration { return b.feed.lag() }
 
 // arrive tells those who wait for any frame that one is here, and reads what is wanted of it.
 func (b *Broadcaster) arrive() (pipeline.Wanted, error) {

@@ -50,5 +50,6 @@ func (s *Server) SetCameras(cameras []Camera) error {
 		return err
 	}
 	s.cameras.Store(set)
+	s.live.show(set)
 	return nil
 }

@@ -156,7 +156,7 @@ func answerPreflight(w http.ResponseWriter, r *http.Request) {
 func changes(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return r.Header.Get("Upgrade") != ""
+		return len(r.Header.Values("Upgrade")) > 0
 	}
 	return true
 }

@@ -48,6 +48,7 @@ type Config struct {
 type Server struct {
 	cfg     Config
 	cameras atomic.Pointer[cameraSet]
+	live    *liveHub
 	handler http.Handler
 	ready   chan struct{}
 	now     func() time.Time // the clock; tests set it before the first request
@@ -67,7 +68,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, ready: make(chan struct{}), now: time.Now, started: time.Now()}
+	s := &Server{cfg: cfg, live: newLiveHub(), ready: make(chan struct{}), now: time.Now, started: time.Now()}
 	if err := s.SetCameras(cfg.Cameras); err != nil {
 		return nil, err
 	}
@@ -164,12 +165,14 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("listen on %s: %w", addr, err)
 }
 
-// Run serves until ctx ends and returns nil then. Running requests get a moment (stopTimeout); WHEP is closed first, so that no
-// viewer holds the server up. It may be called once.
+// Run serves until ctx ends and returns nil then. Running requests get a moment (stopTimeout); WHEP and what lasts (live
+// messages, moving pictures) are ended first, so that no viewer holds the server up. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.Listen(ctx); err != nil {
 		return err
 	}
+	ctx, endRequests := context.WithCancel(ctx)
+	defer endRequests()
 	srv := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -178,6 +181,7 @@ func (s *Server) Run(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withConn,
 		ErrorLog:          stdlog.New(httpLog{s.cfg.Log}, "", 0),
 	}
 	ended := make(chan error, len(s.listeners))
@@ -192,6 +196,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-ended:
 		running--
 	}
+	endRequests()
 	s.stop(srv)
 	for ; running > 0; running-- {
 		<-ended
@@ -213,6 +218,7 @@ func (s *Server) stop(srv *http.Server) {
 	if err := srv.Shutdown(ctx); err != nil {
 		_ = srv.Close()
 	}
+	s.live.close() // net/http does not wait for WebSockets
 }
 
 // httpLog takes what net/http has to say (handler panics, odd connections) into the log.

@@ -101,6 +101,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 		Bitrate:    s.bitrate,
 		NewEncoder: openh264.New, // config allows no other name in preview.encoder
 		Draw:       overlay.Draw,
+		Latency:    func() time.Duration { return cam.pipe.Stats().ToDetected.P95 },
 		Log:        cam.log,
 	})
 	cfg := pipeline.Config{
@@ -114,6 +115,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 		PreviewFPS: s.previewFPS,
 		Input:      s.input,
 		Resize:     resize,
+		OnTracks:   cam.preview.Detected,
 		Log:        cam.log,
 	}
 	if cam.second != nil {
