@@ -2,7 +2,6 @@ package stream
 
 import (
 	"errors"
-	"fmt"
 	"image"
 	"math/rand/v2"
 	"sync"
@@ -13,15 +12,16 @@ import (
 
 	"yfv2d/pipeline"
 	"yfv2d/tracker"
-	"yfv2d/yuv"
 )
 
 // BroadcasterConfig is what a Broadcaster is made from.
 type BroadcasterConfig struct {
 	Name    string  // the camera's
 	FPS     float64 // frames a second that Write will see, for rate control; 0 means 30
-	Bitrate int     // bits per second; 0 chooses one by picture size
-	// NewEncoder makes the encoder when the first viewer comes and whenever the picture's size changes.
+	Bitrate int     // bits per second of the clean and annotated pictures; 0 chooses one by picture size
+	// Encoders make an encoder of a rendition when its first viewer comes and whenever the picture's size changes.
+	Encoders Encoders
+	// NewEncoder is Encoders.H264 if that is nil.
 	NewEncoder func(EncoderConfig) (Encoder, error)
 	// Draw paints the boxes of tracks on an I420 frame; nil draws nothing.
 	Draw func(f *pipeline.Frame, tracks []tracker.Track) error
@@ -31,27 +31,11 @@ type BroadcasterConfig struct {
 	Log     zerolog.Logger
 }
 
-// BroadcasterStats is the condition of a camera's live picture.
-type BroadcasterStats struct {
-	Viewers           int
-	Encodes, Keys     uint64 // access units made, and those of them that are key pictures
-	Skipped           uint64 // frames that the encoder's rate control left out
-	Failed            uint64 // frames that could not be drawn or encoded
-	Lagged            uint64 // access units that viewers missed because their queue was full
-	EncoderRunning    bool
-	Encoder           string      // library and version; empty before the first viewer
-	Size              image.Point // of the newest encoded frame, zero before the first
-	BitrateBPS        int         // that the encoder aims at; 0 before the first viewer
-	LastError         string      // of the newest failed frame; empty when the newest frame went well
-	ToEncoded, ToSent pipeline.Quantiles
-}
-
 // Broadcaster is the sink of one camera: it encodes each frame once for all viewers, and only while there are any. All
 // methods are safe from any goroutine.
 type Broadcaster struct {
 	cfg       BroadcasterConfig
 	wants     atomic.Uint32 // pipeline.Wanted; written under mu
-	annotated *rendition
 	toEncoded *pipeline.Histogram
 	toSent    *pipeline.Histogram
 	jpeg      jpegMaker
@@ -63,9 +47,16 @@ type Broadcaster struct {
 	// It is taken before mu. A viewer that leaves waits for at most one frame's work.
 	turn  sync.Mutex
 	still *pipeline.Frame // scratch of the I420 form of BGR frames
+	small *pipeline.Frame // scratch of the small picture
+	idle  atomic.Bool     // an encoder may run that nobody watches
 
-	mu      sync.Mutex // guards what follows, and the renditions' fields that say so
+	renditions []*rendition // in the order of their work; the list does not change, and neither does lanes
+	lanes      []*lane
+
+	mu      sync.Mutex // guards what follows, and the lanes', renditions' and viewers' fields that say so
 	closed  bool
+	viewers map[*viewer]struct{}
+	lagged  uint64        // units missed by viewers that left
 	shots   [2]*shot      // wanted stills: without boxes, with boxes; nil if nobody asks
 	arrival chan struct{} // closed by the next frame; nil if nobody waits
 	last    time.Time     // when the newest frame came, by the process's clock
@@ -88,11 +79,21 @@ func NewBroadcaster(cfg BroadcasterConfig) *Broadcaster {
 		toEncoded: pipeline.NewHistogram(),
 		toSent:    pipeline.NewHistogram(),
 		still:     pipeline.NewFrame(),
+		small:     pipeline.NewFrame(),
+		viewers:   map[*viewer]struct{}{},
 		feed:      newLiveFeed(cfg.Name, cfg.Latency),
 		rtpBase:   rand.Uint32(), // RFC 3550 5.1
 		rtpStart:  time.Now(),
 	}
-	b.annotated = newRendition(b)
+	if b.cfg.Encoders.H264 == nil {
+		b.cfg.Encoders.H264 = cfg.NewEncoder
+	}
+	for _, name := range []string{cleanName, smallName, annotatedName} {
+		for _, codec := range []pipeline.Codec{pipeline.H264, pipeline.VP8} {
+			r := newRendition(b, name, codec)
+			b.renditions, b.lanes = append(b.renditions, r), append(b.lanes, &r.lane)
+		}
+	}
 	return b
 }
 
@@ -102,8 +103,8 @@ func (b *Broadcaster) Wants() pipeline.Wanted { return pipeline.Wanted(b.wants.L
 // refresh recomputes wants. mu is held.
 func (b *Broadcaster) refresh() {
 	var w pipeline.Wanted
-	if len(b.annotated.viewers) > 0 {
-		w |= pipeline.WantAnnotated
+	for _, l := range b.lanes {
+		w |= l.wanted()
 	}
 	if b.shots[plain] != nil || b.arrival != nil {
 		w |= pipeline.WantSnapshot
@@ -116,6 +117,12 @@ func (b *Broadcaster) refresh() {
 
 // Write gives a frame to whoever wants it. It draws on f if boxes are wanted. It never waits for a viewer.
 func (b *Broadcaster) Write(f *pipeline.Frame, tracks []tracker.Track) error {
+	err := b.write(f, tracks)
+	b.sweep()
+	return err
+}
+
+func (b *Broadcaster) write(f *pipeline.Frame, tracks []tracker.Track) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	want, err := b.arrive()
@@ -135,13 +142,23 @@ func (b *Broadcaster) rtpTime(at time.Time) uint32 {
 }
 
 // codecs are those that the camera's picture can be encoded in, best first.
-func (b *Broadcaster) codecs() []pipeline.Codec { return []pipeline.Codec{pipeline.H264} }
+func (b *Broadcaster) codecs() []pipeline.Codec { return b.cfg.Encoders.Codecs() }
 
 // relayProfile is the H.264 profile_idc of the camera's own stream if that may be relayed, else 0.
 func (b *Broadcaster) relayProfile() uint8 { return 0 }
 
-// join adds a viewer; its first unit will be a key picture.
-func (b *Broadcaster) join(w viewing) (*viewer, error) { return b.annotated.join(w) }
+// lane is an encode of a codec.
+func (b *Broadcaster) lane(name string, codec pipeline.Codec) *lane {
+	for _, l := range b.lanes {
+		if l.name == name && l.codec == codec && !l.relay {
+			return l
+		}
+	}
+	return nil
+}
+
+// place gives a viewer its lane. b.mu is held.
+func (b *Broadcaster) place(v *viewer) { b.assign(v, b.lane(v.asked.rendition, v.asked.codec), nil) }
 
 // Detected tells live listeners of a detection step, in pixels of a picture of that size. It never blocks.
 func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) {
@@ -170,36 +187,6 @@ func (b *Broadcaster) arrive() (pipeline.Wanted, error) {
 	return want, nil
 }
 
-// serve does what want names, in the order that pipeline.Sink gives. The turn is held.
-func (b *Broadcaster) serve(want pipeline.Wanted, f *pipeline.Frame, tracks []tracker.Track) error {
-	if want&pipeline.WantSnapshot != 0 {
-		b.takeShot(plain, f)
-	}
-	if want&(pipeline.WantAnnotated|pipeline.WantSnapshotBoxes) == 0 {
-		return nil
-	}
-	f, err := b.i420(f)
-	if err != nil {
-		return err
-	}
-	if b.cfg.Draw != nil {
-		if err := b.cfg.Draw(f, tracks); err != nil {
-			return fmt.Errorf("camera %q: draw boxes: %w", b.cfg.Name, err)
-		}
-	}
-	if want&pipeline.WantSnapshotBoxes != 0 {
-		defer b.takeShot(boxed, f)
-	}
-	if want&pipeline.WantAnnotated == 0 {
-		return nil
-	}
-	err = b.annotated.write(f)
-	if errors.Is(err, pipeline.ErrSkipped) && want&pipeline.WantSnapshotBoxes != 0 {
-		return nil // somebody got this frame
-	}
-	return err
-}
-
 // note remembers how the newest frame went, for Stats.
 func (b *Broadcaster) note(err error) {
 	b.mu.Lock()
@@ -212,47 +199,17 @@ func (b *Broadcaster) note(err error) {
 	b.lastErr = err.Error()
 }
 
-// i420 is f itself or, for a still picture, its copy as I420, less an odd last row or column. The turn is held.
-func (b *Broadcaster) i420(f *pipeline.Frame) (*pipeline.Frame, error) {
-	if f.Format == pipeline.I420 {
-		return f, nil
-	}
-	full := f.Size()
-	size := image.Pt(full.X&^1, full.Y&^1)
-	if err := b.still.Prepare(pipeline.I420, size); err != nil {
-		return nil, fmt.Errorf("camera %q: preview of a still: %w", b.cfg.Name, err)
-	}
-	if err := yuv.FromBGR(b.still.Pix(), f.Pix(), full.X*3, size); err != nil {
-		return nil, fmt.Errorf("camera %q: preview of a still: %w", b.cfg.Name, err)
-	}
-	b.still.Seq, b.still.At = f.Seq, f.At
-	return b.still, nil
-}
-
-// Stats reads the broadcaster's condition.
-func (b *Broadcaster) Stats() BroadcasterStats {
-	b.mu.Lock()
-	r := b.annotated
-	s := BroadcasterStats{
-		Viewers: len(r.viewers), Encodes: r.encodes, Keys: r.keys, Skipped: r.skipped, Failed: b.failed,
-		EncoderRunning: r.running, Encoder: r.name, Size: r.coded, BitrateBPS: r.bitrate, LastError: b.lastErr,
-		Lagged: r.lagged,
-	}
-	for v := range r.viewers {
-		s.Lagged += v.missed.Load()
-	}
-	b.mu.Unlock()
-	s.ToEncoded, s.ToSent = b.toEncoded.Quantiles(), b.toSent.Quantiles()
-	return s
-}
-
 // Close ends all viewers, frees the encoder, and makes every further call fail. It may be called twice.
 func (b *Broadcaster) Close() error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	b.mu.Lock()
 	b.closed = true
-	viewers := b.annotated.clear()
+	var viewers []*viewer
+	for v := range b.viewers {
+		viewers = append(viewers, v)
+		b.remove(v)
+	}
 	shots := b.shots
 	b.shots = [2]*shot{}
 	arrival := b.arrival
@@ -271,5 +228,9 @@ func (b *Broadcaster) Close() error {
 	if arrival != nil {
 		close(arrival)
 	}
-	return errors.Join(b.annotated.closeEncoder(), b.jpeg.close(), b.still.Close())
+	var errs []error
+	for _, r := range b.renditions {
+		errs = append(errs, r.closeEncoder())
+	}
+	return errors.Join(append(errs, b.jpeg.close(), b.still.Close(), b.small.Close())...)
 }

@@ -15,9 +15,10 @@ import (
 	"yfv2d/pipeline"
 )
 
-// faultyEncoder is an Encoder whose faults a test chooses. It gives one NAL unit a frame.
+// faultyEncoder is an Encoder whose faults a test chooses. It gives one NAL unit a frame, which tells what it saw.
 type faultyEncoder struct {
 	lab    *encoderLab
+	codec  pipeline.Codec
 	cfg    EncoderConfig
 	closed bool
 }
@@ -30,9 +31,15 @@ type encoderLab struct {
 	sizes                []image.Point
 	failMake, failEncode error
 	skip                 bool
+	bad                  func(codec pipeline.Codec, size image.Point) error // what Encode returns; nil: nothing is bad
+	rates                []string                                           // "WIDTHxHEIGHT bps" of each SetBitrate
 }
 
-func (l *encoderLab) make(cfg EncoderConfig) (Encoder, error) {
+func (l *encoderLab) make(cfg EncoderConfig) (Encoder, error) { return l.makeFor(pipeline.H264, cfg) }
+
+func (l *encoderLab) makeVP8(cfg EncoderConfig) (Encoder, error) { return l.makeFor(pipeline.VP8, cfg) }
+
+func (l *encoderLab) makeFor(codec pipeline.Codec, cfg EncoderConfig) (Encoder, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failMake != nil {
@@ -40,7 +47,7 @@ func (l *encoderLab) make(cfg EncoderConfig) (Encoder, error) {
 	}
 	l.made++
 	l.sizes = append(l.sizes, cfg.Size)
-	return &faultyEncoder{lab: l, cfg: cfg}, nil
+	return &faultyEncoder{lab: l, codec: codec, cfg: cfg}, nil
 }
 
 func (l *encoderLab) live() int {
@@ -61,16 +68,32 @@ func (e *faultyEncoder) Encode(f *pipeline.Frame, key bool) (pipeline.AccessUnit
 	if e.lab.skip {
 		return pipeline.AccessUnit{}, nil
 	}
+	if f.Size() != e.cfg.Size {
+		return pipeline.AccessUnit{}, fmt.Errorf("a frame of %v, not of %v", f.Size(), e.cfg.Size)
+	}
+	if e.lab.bad != nil {
+		if err := e.lab.bad(e.codec, e.cfg.Size); err != nil {
+			return pipeline.AccessUnit{}, err
+		}
+	}
 	nal := byte(0x41)
 	if key {
 		e.lab.keys = append(e.lab.keys, f.Seq)
 		nal = 0x65
 	}
-	data := append([]byte{0, 0, 0, 1, nal}, fmt.Sprintf("frame %d", f.Seq)...)
-	return pipeline.AccessUnit{Seq: f.Seq, At: f.At, Codec: pipeline.H264, Key: key, Data: data}, nil
+	data := append([]byte{0, 0, 0, 1, nal}, fmt.Sprintf("frame %d of %v, luma %d", f.Seq, f.Size(), f.Pix()[0])...)
+	if e.codec == pipeline.VP8 {
+		data = data[5:]
+	}
+	return pipeline.AccessUnit{Seq: f.Seq, At: f.At, Codec: e.codec, Key: key, Data: data}, nil
 }
 
-func (e *faultyEncoder) SetBitrate(int) error { return nil }
+func (e *faultyEncoder) SetBitrate(bps int) error {
+	e.lab.mu.Lock()
+	defer e.lab.mu.Unlock()
+	e.lab.rates = append(e.lab.rates, fmt.Sprintf("%dx%d %d", e.cfg.Size.X, e.cfg.Size.Y, bps))
+	return nil
+}
 
 func (e *faultyEncoder) Close() error {
 	e.lab.mu.Lock()
@@ -94,7 +117,7 @@ type stage struct {
 func newStage(t *testing.T, change func(*BroadcasterConfig)) *stage {
 	t.Helper()
 	lab := &encoderLab{}
-	cfg := BroadcasterConfig{Name: "door", FPS: 30, NewEncoder: lab.make, Log: zerolog.Nop()}
+	cfg := BroadcasterConfig{Name: "door", FPS: 30, Encoders: Encoders{H264: lab.make, VP8: lab.makeVP8}, Log: zerolog.Nop()}
 	if change != nil {
 		change(&cfg)
 	}
@@ -142,9 +165,11 @@ func (s *stage) writes(n int) {
 	}
 }
 
-func (s *stage) join() *viewer {
+func (s *stage) join() *viewer { return s.joinTo("annotated", pipeline.H264) }
+
+func (s *stage) joinTo(rendition string, codec pipeline.Codec, profiles ...uint8) *viewer {
 	s.t.Helper()
-	v, err := s.b.join(viewing{rendition: "annotated", codec: pipeline.H264})
+	v, err := s.b.join(viewing{rendition: rendition, codec: codec, profiles: profiles})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -188,3 +213,6 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 	}
 	t.Fatalf("waited in vain for %s", what)
 }
+
+// frameTime is when frame i of 30 a second comes.
+func frameTime(i int) time.Duration { return time.Duration(i) * time.Second / 30 }

@@ -154,7 +154,9 @@ func TestEncoderFaults(t *testing.T) {
 			t.Errorf("stats %+v, %d encoders made: a failed encoder rests", st, s.lab.made)
 		}
 		s.lab.failEncode = nil
-		s.b.annotated.retry = time.Time{} // as if the rest were over
+		for _, r := range s.b.renditions {
+			r.retry = time.Time{}
+		} // as if the rest were over
 		s.writes(1)
 		if got := take(v); len(got) != 2 || !got[1].key {
 			t.Errorf("%d units after the encoder was made anew", len(got))
@@ -176,10 +178,9 @@ func TestEncoderFaults(t *testing.T) {
 		s.writes(1) // a new first viewer does not wait for the rest
 	})
 	t.Run("none configured", func(t *testing.T) {
-		s := newStage(t, func(c *BroadcasterConfig) { c.NewEncoder = nil })
-		s.join()
-		if err := s.write(); err == nil {
-			t.Error("no error")
+		s := newStage(t, func(c *BroadcasterConfig) { c.Encoders = Encoders{} })
+		if _, err := s.b.join(viewing{rendition: "annotated", codec: pipeline.H264}); !errors.Is(err, ErrNoRendition) {
+			t.Errorf("gave %v", err)
 		}
 	})
 	t.Run("draw", func(t *testing.T) {

@@ -96,13 +96,13 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 		return err
 	}
 	cam.preview = stream.NewBroadcaster(stream.BroadcasterConfig{
-		Name:       s.Name,
-		FPS:        s.previewFPS,
-		Bitrate:    s.bitrate,
-		NewEncoder: openh264.New, // config allows no other name in preview.encoder
-		Draw:       overlay.Draw,
-		Latency:    func() time.Duration { return cam.pipe.Stats().ToDetected.P95 },
-		Log:        cam.log,
+		Name:     s.Name,
+		FPS:      s.previewFPS,
+		Bitrate:  s.bitrate,
+		Encoders: stream.Encoders{H264: openh264.New}, // config allows no other name in preview.encoder
+		Draw:     overlay.Draw,
+		Latency:  func() time.Duration { return cam.pipe.Stats().ToDetected.P95 },
+		Log:      cam.log,
 	})
 	cfg := pipeline.Config{
 		Name:       s.Name,
