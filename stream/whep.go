@@ -8,6 +8,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,19 +42,20 @@ type WHEPConfig struct {
 	UDPPort         int                            // one port for all viewers; 0 means an ephemeral port for each
 	UDPPortMin      int                            // range of ports, if UDPPort is 0; both 0 means any
 	UDPPortMax      int
-	IncludeLoopback bool     // also be reached on 127.0.0.1 and ::1
-	PublicIPs       []string // addresses to give instead of the interfaces' own, behind 1:1 NAT
+	IncludeLoopback bool          // also be reached on 127.0.0.1 and ::1
+	PublicIPs       []string      // addresses to give instead of the interfaces' own, behind 1:1 NAT
+	MaxPlayoutDelay time.Duration // how long a receiver may hold pictures to make them even; 0: it shows them at once
 	Log             zerolog.Logger
 }
 
-// WHEP lets browsers watch cameras: WebRTC-HTTP egress protocol (draft-ietf-wish-whep), H.264 only, without trickle ICE.
+// WHEP lets browsers watch cameras: WebRTC-HTTP egress protocol (draft-ietf-wish-whep).
 type WHEP struct {
-	cfg    WHEPConfig
-	api    *webrtc.API
-	closer func() error // of the shared UDP port
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // sessions
+	cfg      WHEPConfig
+	settings webrtc.SettingEngine
+	closer   func() error // of the shared UDP port
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup // sessions
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -72,13 +75,13 @@ func NewWHEP(cfg WHEPConfig) (*WHEP, error) {
 	if cfg.MaxViewers <= 0 {
 		cfg.MaxViewers = defaultMaxViewers
 	}
-	api, closer, err := newAPI(cfg)
+	settings, closer, err := newSettings(cfg)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &WHEP{
-		cfg: cfg, api: api, closer: closer, ctx: ctx, cancel: cancel,
+		cfg: cfg, settings: settings, closer: closer, ctx: ctx, cancel: cancel,
 		sessions: map[string]*session{}, count: map[string]int{},
 	}, nil
 }
@@ -167,11 +170,16 @@ func (w *WHEP) serveSession(rw http.ResponseWriter, r *http.Request, name, id st
 
 // post checks the request, cheapest test first, and starts a viewer.
 func (w *WHEP) post(r *http.Request, name string, b *Broadcaster) (id, answer string, err error) {
-	offer, err := readOffer(r)
+	a, err := readQuery(r.URL.Query())
 	if err != nil {
 		return "", "", err
 	}
-	if err := checkOffer(offer); err != nil {
+	text, err := readOffer(r)
+	if err != nil {
+		return "", "", err
+	}
+	o, err := readSDP(text)
+	if err != nil {
 		return "", "", err
 	}
 	if err := w.reserve(name); err != nil {
@@ -183,7 +191,7 @@ func (w *WHEP) post(r *http.Request, name string, b *Broadcaster) (id, answer st
 		w.release(name)
 		return "", "", retryLater(5, "camera %q gives no picture now", name)
 	}
-	s, answer, err := w.newSession(r.Context(), name, b, offer)
+	s, answer, err := w.newSession(r.Context(), name, b, a, o, text)
 	if err != nil {
 		w.release(name)
 		return "", "", err
@@ -194,6 +202,27 @@ func (w *WHEP) post(r *http.Request, name string, b *Broadcaster) (id, answer st
 		return "", "", err
 	}
 	return s.id, answer, nil
+}
+
+// renditions are what a viewer may ask for, the first if it asks for nothing.
+var renditions = []string{"annotated", "clean", "small"}
+
+func readQuery(q url.Values) (asked, error) {
+	a := asked{rendition: renditions[0]}
+	if q.Has("rendition") {
+		a.rendition = q.Get("rendition")
+	}
+	if !slices.Contains(renditions, a.rendition) {
+		return a, fail(http.StatusNotFound, "no rendition %s; the renditions are: %s", quote(a.rendition), strings.Join(renditions, ", "))
+	}
+	switch mode := q.Get("mode"); mode {
+	case "", "low_latency":
+	case "exact":
+		a.exact = true
+	default:
+		return a, fail(http.StatusBadRequest, "no mode %s; the modes are: low_latency, exact", quote(mode))
+	}
+	return a, nil
 }
 
 func readOffer(r *http.Request) (string, error) {

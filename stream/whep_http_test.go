@@ -73,8 +73,8 @@ func TestRequests(t *testing.T) {
 			offer + strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n", 65), 400, "candidates", "", ""},
 		{"no h264", "POST", endpoint, "application/sdp", noH264, 406, "H.264", "", ""},
 		{"only mode 0", "POST", endpoint, "application/sdp", sdpLines(offer, "packetization-mode=1", "packetization-mode=0"), 406, "H.264", "", ""},
-		{"only high profile", "POST", endpoint, "application/sdp",
-			sdpLines(offer, "profile-level-id=42", "profile-level-id=64"), 406, "H.264", "", ""},
+		{"only extended profile", "POST", endpoint, "application/sdp",
+			sdpLines(offer, "profile-level-id=42", "profile-level-id=58", "profile-level-id=64", "profile-level-id=58", "profile-level-id=4d", "profile-level-id=58"), 406, "H.264", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, header, body := b.do(tc.method, tc.path, tc.contentType, tc.body)

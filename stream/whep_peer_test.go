@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,17 +25,20 @@ import (
 
 // camera is a broadcaster that gets frames of a moving picture, 30 a second.
 type camera struct {
-	b    *stream.Broadcaster
-	stop context.CancelFunc
-	done chan struct{}
+	b       *stream.Broadcaster
+	stop    context.CancelFunc
+	done    chan struct{}
+	latency atomic.Int64 // of detection
 }
 
 func newCamera(t testing.TB, size image.Point) *camera {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &camera{stop: cancel, done: make(chan struct{}), b: stream.NewBroadcaster(stream.BroadcasterConfig{
+	c := &camera{stop: cancel, done: make(chan struct{})}
+	c.b = stream.NewBroadcaster(stream.BroadcasterConfig{
 		Name: "door", FPS: 30, NewEncoder: openh264.New, Log: zerolog.Nop(),
-	})}
+		Latency: func() time.Duration { return time.Duration(c.latency.Load()) },
+	})
 	f := pipeline.NewFrame()
 	if err := f.Prepare(pipeline.I420, size); err != nil {
 		t.Fatal(err)
@@ -147,6 +151,7 @@ func (b *bench) do(method, path, contentType, body string) (int, http.Header, st
 // peer watches the camera as a browser does.
 type peer struct {
 	b        *bench
+	path     string // of the endpoint, with the query
 	pc       *webrtc.PeerConnection
 	location string
 	packets  chan *rtp.Packet
@@ -161,14 +166,18 @@ func newPeer(b *bench) *peer {
 	if err := media.RegisterDefaultCodecs(); err != nil {
 		b.t.Fatal(err)
 	}
+	return newPeerWith(b, webrtc.WithMediaEngine(media))
+}
+
+func newPeerWith(b *bench, options ...func(*webrtc.API)) *peer {
+	b.t.Helper()
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
-	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithSettingEngine(settings)).
-		NewPeerConnection(webrtc.Configuration{})
+	pc, err := webrtc.NewAPI(append(options, webrtc.WithSettingEngine(settings))...).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	p := &peer{b: b, pc: pc, packets: make(chan *rtp.Packet, 4096)}
+	p := &peer{b: b, path: endpoint, pc: pc, packets: make(chan *rtp.Packet, 4096)}
 	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		p.ssrc = track.SSRC()
 		p.readers.Add(1)
@@ -209,7 +218,7 @@ func (p *peer) offer() string {
 
 func (p *peer) watch() {
 	p.b.t.Helper()
-	code, header, answer := p.b.do(http.MethodPost, endpoint, "application/sdp", p.offer())
+	code, header, answer := p.b.do(http.MethodPost, p.path, "application/sdp", p.offer())
 	if code != http.StatusCreated || header.Get("Content-Type") != "application/sdp" {
 		p.b.t.Fatalf("POST: %d %s", code, answer)
 	}

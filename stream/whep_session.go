@@ -7,23 +7,32 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtcp"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v3"
-
-	"yfv2d/pipeline"
 )
 
 // session is one viewer's connection, from the answer to its end.
 type session struct {
 	id     string // unguessable: who knows it may end the session
 	name   string // the camera's
+	asked  asked
+	format format // as negotiated
+	offer  offered
 	w      *WHEP
 	b      *Broadcaster
 	pc     *webrtc.PeerConnection
 	sender *webrtc.RTPSender
 	rtp    *rtpStream
+	pacer  *pacer
+	ssrc   uint32
+
+	measures bool // the receiver reports arrival times, from which the estimator works
+
+	path   atomic.Int64           // bits per second that the path carries
+	viewer atomic.Pointer[viewer] // nil until the session plays
 
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -32,28 +41,51 @@ type session struct {
 	ended     chan struct{} // closed when nothing of the session is left
 }
 
+// asked is what the request's query says.
+type asked struct {
+	rendition string
+	exact     bool // pictures wait until what is seen on them is known
+}
+
 // newSession makes a peer connection for the offer and its answer, candidates included. It runs nothing of ours yet.
-func (w *WHEP) newSession(ctx context.Context, name string, b *Broadcaster, offer string) (*session, string, error) {
+func (w *WHEP) newSession(ctx context.Context, name string, b *Broadcaster, a asked, o offered, text string) (*session, string, error) {
+	f, err := o.choose(b.codecs(), b.relayProfile())
+	if err != nil {
+		return nil, "", err
+	}
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
 		return nil, "", fmt.Errorf("make a viewer's id: %w", err)
 	}
-	pc, err := w.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
-	if err != nil {
-		return nil, "", fmt.Errorf("make a peer connection: %w", err)
-	}
+	nominal := b.nominal(a.rendition)
 	s := &session{
-		id: hex.EncodeToString(id), name: name, w: w, b: b, pc: pc,
+		id: hex.EncodeToString(id), name: name, asked: a, format: f, offer: o, w: w, b: b, pacer: newPacer(nominal),
 		connected: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.path.Store(int64(nominal))
+	api, err := apiFor(w.settings, f, nominal, s.pacer, s.estimated)
+	if err != nil {
+		return nil, "", err
+	}
+	if s.pc, err = api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle}); err != nil {
+		return nil, "", fmt.Errorf("make a peer connection: %w", err)
+	}
 	s.ctx, s.cancel = context.WithCancel(w.ctx)
-	pc.OnConnectionStateChange(s.changed)
-	answer, err := s.answer(ctx, offer)
+	s.pc.OnConnectionStateChange(s.changed)
+	answer, err := s.answer(ctx, text)
 	if err != nil {
 		s.discard()
 		return nil, "", err
 	}
 	return s, answer, nil
+}
+
+// estimated is called by the estimator whenever the estimate changes.
+func (s *session) estimated(bps int) {
+	s.path.Store(int64(bps))
+	if v := s.viewer.Load(); v != nil {
+		v.estimate(bps)
+	}
 }
 
 // changed is called by pion.
@@ -67,7 +99,7 @@ func (s *session) changed(state webrtc.PeerConnectionState) {
 }
 
 func (s *session) answer(ctx context.Context, offer string) (string, error) {
-	track, err := webrtc.NewTrackLocalStaticRTP(h264Codec(), "video", s.name)
+	track, err := webrtc.NewTrackLocalStaticRTP(capability(s.format), "video", s.name)
 	if err != nil {
 		return "", fmt.Errorf("make a track: %w", err)
 	}
@@ -93,6 +125,7 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	defer timeout.Stop()
 	select {
 	case <-gathered:
+		s.negotiated()
 		return s.pc.LocalDescription().SDP, nil
 	case <-timeout.C:
 		return "", retryLater(5, "the server found no network address to be reached on in time")
@@ -103,70 +136,22 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	}
 }
 
-// run lives until the viewer leaves, is lost, or the server stops.
-func (s *session) run() {
-	log := s.w.cfg.Log.With().Str("camera", s.name).Str("viewer", s.id[:8]).Logger()
-	defer s.discard()
-	timeout := time.NewTimer(connectTimeout)
-	defer timeout.Stop()
-	select {
-	case <-s.connected:
-	case <-timeout.C:
-		log.Info().Dur("after", connectTimeout).Msg("viewer did not connect")
-		return
-	case <-s.ctx.Done():
-		return
+// negotiated reads what the two sides agreed on.
+func (s *session) negotiated() {
+	p := s.sender.GetParameters()
+	if len(p.Encodings) > 0 {
+		s.ssrc = uint32(p.Encodings[0].SSRC)
 	}
-	log.Debug().Msg("viewer connected")
-	err := s.play()
-	log.Debug().AnErr("reason", err).Uint64("lost_writes", s.rtp.failed).Msg("viewer left")
-}
-
-// play sends what the broadcaster gives until the session ends.
-func (s *session) play() error {
-	v, err := s.b.join(viewing{rendition: "annotated", codec: pipeline.H264})
-	if err != nil {
-		return err
-	}
-	var readers sync.WaitGroup
-	readers.Add(1)
-	go func() {
-		defer readers.Done()
-		s.readFeedback(v)
-	}()
-	defer readers.Wait() // after discard, which ends the reader
-	defer s.discard()
-	defer v.leave() // first, so that the encoder stops at once
-	for {
-		u, err := v.next(s.ctx)
-		if err != nil {
-			return err
-		}
-		s.rtp.write(u)
-		v.sent(u)
-	}
-}
-
-// readFeedback passes the receiver's wishes for a key picture on. It ends with the connection.
-func (s *session) readFeedback(v *viewer) {
-	buf := make([]byte, 1500)
-	for {
-		n, _, err := s.sender.Read(buf)
-		if err != nil {
-			s.cancel()
-			return
-		}
-		packets, err := rtcp.Unmarshal(buf[:n])
-		if err != nil {
-			continue // one damaged report says nothing about the next
-		}
-		for _, p := range packets {
-			switch p.(type) {
-			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-				v.askKey()
-			}
+	for _, e := range p.HeaderExtensions {
+		switch {
+		case e.ID < 1 || e.ID > maxExtensionID:
+		case e.URI == playoutDelayURI:
+			s.rtp.delayID = uint8(e.ID)
+		case e.URI == sdp.TransportCCURI:
+			s.measures = true
 		}
 	}
+	s.setDelay(0)
 }
 
 // comingUp is how long a connection that is just coming up may take before it is closed all the same.

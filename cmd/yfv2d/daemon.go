@@ -109,6 +109,7 @@ func (d *daemon) openServer() (err error) {
 	d.whep, err = stream.NewWHEP(stream.WHEPConfig{
 		Cameras:         d.fleet.broadcaster,
 		IncludeLoopback: true, // a browser on this machine
+		MaxPlayoutDelay: 100 * time.Millisecond,
 		Log:             d.log,
 	})
 	if err != nil {
