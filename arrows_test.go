@@ -49,8 +49,11 @@ var places = map[string][]string{
 	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},
 	"scripts/testsum":      {},
 	"scripts/bench":        {"infer", "infer/model"},
-	"scripts/benchdaemon":  {},
-	"scripts/benchcameras": {},
+	"scripts/daemon":       {},
+	"scripts/viewer":       {},
+	"scripts/benchdaemon":  {"scripts/daemon", "scripts/viewer"},
+	"scripts/benchcameras": {"scripts/daemon"},
+	"scripts/benchpreview": {"scripts/daemon", "scripts/viewer"},
 	"scripts/democlips":    {"yuv"},
 	"scripts/screenshot":   {},
 
@@ -72,12 +75,12 @@ var places = map[string][]string{
 var outside = map[string][]string{
 	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder", "stream/vpx", "stream/encodertest", "cmd/yfv2d"},
 	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "capture/v4l2", "stream", "stream/encodertest", "cmd/yfv2d", "scripts/democlips", "scripts/arm64"},
-	"github.com/nlpodyssey/gopickle":      {"infer/model"},                   // .pth files, without running what they hold
-	"google.golang.org/protobuf":          {"infer/model"},                   // ONNX files
-	"github.com/HdrHistogram":             {"pipeline", "stream"},            // latency quantiles
-	"github.com/golang/freetype":          {"pipeline"},                      // letters on frames
-	"golang.org/x/image":                  {"pipeline"},                      // their font
-	"github.com/pion":                     {"stream", "scripts/benchdaemon"}, // WebRTC; the bench is a viewer
+	"github.com/nlpodyssey/gopickle":      {"infer/model"},              // .pth files, without running what they hold
+	"google.golang.org/protobuf":          {"infer/model"},              // ONNX files
+	"github.com/HdrHistogram":             {"pipeline", "stream"},       // latency quantiles
+	"github.com/golang/freetype":          {"pipeline"},                 // letters on frames
+	"golang.org/x/image":                  {"pipeline"},                 // their font
+	"github.com/pion":                     {"stream", "scripts/viewer"}, // WebRTC
 	"github.com/pion/rtp":                 {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
 	"github.com/pion/rtcp":                {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
 	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                                              // RTSP

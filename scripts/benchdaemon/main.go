@@ -8,17 +8,16 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"yfv2d/scripts/daemon"
+	"yfv2d/scripts/viewer"
 )
 
 // options are the flags.
@@ -40,19 +39,19 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "also write the figures to this file")
 	flag.Parse()
 	o.span, o.starts = time.Duration(*seconds)*time.Second, max(o.starts, 1)
-	if err := run(o); err != nil {
+	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "benchdaemon:", err)
 		os.Exit(1)
 	}
 }
 
-func run(o options) error {
+func run(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "yfv2d-bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Printf("machine: %s, %d CPUs, %s/%s\n", cpuModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	fmt.Printf("machine: %s, %d CPUs, %s/%s\n", daemon.CPUModel(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	fmt.Printf("%-22s %10s %10s %10s\n", "daemon, "+filepath.Base(o.clip), "CPU s/s", "RSS MB", "anon MB")
 	var all []figures
 	for _, viewers := range []int{0, 1} {
@@ -60,13 +59,13 @@ func run(o options) error {
 		if viewers > 0 {
 			starts = 1
 		}
-		f, err := repeat(o, viewers, starts, dir)
+		f, err := repeat(ctx, o, viewers, starts, dir)
 		if err != nil {
 			return fmt.Errorf("measure with %d viewers: %w", viewers, err)
 		}
 		all = append(all, f)
 		profile := filepath.Join(dir, fmt.Sprintf("viewers%d.pprof", viewers))
-		if _, err := measure(o, viewers, dir, profile); err != nil {
+		if _, err := measure(ctx, o, viewers, dir, profile); err != nil {
 			return fmt.Errorf("profile with %d viewers: %w", viewers, err)
 		}
 		if err := printStages(o.bin, profile); err != nil {
@@ -85,20 +84,20 @@ func run(o options) error {
 
 // repeat measures so many starts of the daemon and prints each. What it gives is the median of CPU time and the most
 // memory that a start had.
-func repeat(o options, viewers, starts int, dir string) (figures, error) {
+func repeat(ctx context.Context, o options, viewers, starts int, dir string) (figures, error) {
 	f := figures{Viewers: viewers}
 	var cores []float64
 	for range starts {
-		m, err := measure(o, viewers, dir, "")
+		m, err := measure(ctx, o, viewers, dir, "")
 		if err != nil {
 			return f, err
 		}
-		fmt.Printf("%-22s %10.3f %10.1f %10.1f\n", fmt.Sprintf("%d viewers", viewers), m.cores, m.rssMB, m.anonMB)
+		fmt.Printf("%-22s %10.3f %10.1f %10.1f\n", fmt.Sprintf("%d viewers", viewers), m.cores, m.RSSMB, m.AnonMB)
 		if viewers > 0 {
 			fmt.Printf("  the viewer received %d RTP packets, %.2f Mbit/s\n", m.packets, m.mbps)
 		}
 		cores = append(cores, m.cores)
-		f.RSSMB, f.AnonMB = max(f.RSSMB, m.rssMB), max(f.AnonMB, m.anonMB)
+		f.RSSMB, f.AnonMB = max(f.RSSMB, m.RSSMB), max(f.AnonMB, m.AnonMB)
 	}
 	slices.Sort(cores)
 	f.Cores = cores[len(cores)/2]
@@ -114,75 +113,53 @@ type figures struct {
 }
 
 type measured struct {
-	cores, rssMB, anonMB float64
-	packets              uint64
-	mbps                 float64
+	daemon.Accounts
+	cores   float64
+	packets uint64
+	mbps    float64
 }
 
 // measure runs the daemon for o.span after a settling time and reads its accounts from /proc. A profile, if it has a
 // name, is complete when measure returns.
-func measure(o options, viewers int, dir, profile string) (measured, error) {
-	var m measured
-	abs, err := filepath.Abs(o.clip)
+func measure(ctx context.Context, o options, viewers int, dir, profile string) (m measured, err error) {
+	clip, err := filepath.Abs(o.clip)
 	if err != nil {
 		return m, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return m, err
-	}
-	conf := filepath.Join(dir, "bench.toml")
-	text := fmt.Sprintf("[server]\nlisten = %q\n[detect]\nfps = %g\n[[camera]]\nname = \"demo\"\nsource = %q\nloop = true\n",
-		addr, o.fps, "file:"+abs)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return m, err
-	}
-	cmd := exec.Command(o.bin, "run", "-c", conf)
+	cfg := daemon.Config{Bin: o.bin, Dir: dir, TOML: fmt.Sprintf("[detect]\nfps = %g\n[[camera]]\nname = \"demo\"\nsource = %q\nloop = true\n",
+		o.fps, "file:"+clip)}
 	if profile != "" {
-		cmd.Args = append(cmd.Args, "--cpuprofile", profile)
+		cfg.Args = []string{"--cpuprofile", profile}
 	}
-	log, err := os.Create(filepath.Join(dir, "daemon.log"))
+	d, err := daemon.Start(ctx, cfg)
 	if err != nil {
 		return m, err
 	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return m, err
-	}
-	defer func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait() // the profile is complete when the daemon has ended
-	}()
-	if err := waitHealthy("http://"+addr+"/healthz", 20*time.Second); err != nil {
-		return m, err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var v *viewer
+	defer d.Stop() // the profile is complete when the daemon has ended
+	var v *viewer.Viewer
 	if viewers > 0 {
-		if v, err = watch(ctx, "http://"+addr+"/api/cameras/demo/whep"); err != nil {
+		if v, err = viewer.Watch(ctx, d.URL+"/api/cameras/demo/whep"); err != nil {
 			return m, err
 		}
-		defer v.close()
+		defer v.Close()
 	}
-	time.Sleep(3 * time.Second) // connections made, encoder's rate control settled
-	packets0, bytes0 := v.counts()
-	cpu0, err := cpuSeconds(cmd.Process.Pid)
+	time.Sleep(3 * time.Second) // the encoder's rate control has settled
+	before := v.Counts()
+	cpu, err := d.CPUSeconds()
 	if err != nil {
 		return m, err
 	}
-	t0 := time.Now()
+	start := time.Now()
 	time.Sleep(o.span)
-	cpu1, err := cpuSeconds(cmd.Process.Pid)
+	used, err := d.CPUSeconds()
 	if err != nil {
 		return m, err
 	}
-	wall := time.Since(t0).Seconds()
-	packets1, bytes1 := v.counts()
-	m.cores = (cpu1 - cpu0) / wall
-	m.packets, m.mbps = packets1-packets0, float64(bytes1-bytes0)*8/wall/1e6
-	m.rssMB, m.anonMB, err = memory(cmd.Process.Pid)
+	wall := time.Since(start).Seconds()
+	after := v.Counts()
+	m.cores = (used - cpu) / wall
+	m.packets, m.mbps = after.Packets-before.Packets, float64(after.Bytes-before.Bytes)*8/wall/1e6
+	m.Accounts, err = d.Accounts()
 	return m, err
 }
 
@@ -198,76 +175,4 @@ func printStages(bin, profile string) error {
 		}
 	}
 	return nil
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-func waitHealthy(url string, limit time.Duration) error {
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if r, err := http.Get(url); err == nil {
-			r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("no answer from %s within %v", url, limit)
-}
-
-// cpuSeconds is user plus system time of a process, fields 14 and 15 of /proc/PID/stat in ticks of 10 ms (proc(5)).
-func cpuSeconds(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	s := string(b)
-	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
-	if len(f) < 13 {
-		return 0, fmt.Errorf("read /proc/%d/stat: %d fields", pid, len(f))
-	}
-	user, err1 := strconv.ParseFloat(f[11], 64)
-	sys, err2 := strconv.ParseFloat(f[12], 64)
-	if err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("read /proc/%d/stat: %q", pid, s)
-	}
-	return (user + sys) / 100, nil
-}
-
-// memory reads resident and anonymous memory from /proc/PID/status, in MB of 10^6 bytes.
-func memory(pid int) (rss, anon float64, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			continue
-		}
-		kb, _ := strconv.ParseFloat(f[1], 64)
-		switch f[0] {
-		case "VmRSS:":
-			rss = kb * 1024 / 1e6
-		case "RssAnon:":
-			anon = kb * 1024 / 1e6
-		}
-	}
-	return rss, anon, nil
-}
-
-func cpuModel() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
-		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
-			return strings.TrimSpace(v)
-		}
-	}
-	return "unknown CPU"
 }
