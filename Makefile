@@ -66,6 +66,9 @@ bench: build ## compare the engines and ONNX Runtime in one run, and measure the
 bench-cameras: build ## the daemon with 1 to 8 test cameras: rates, age of detections, CPU and memory of each further one (BENCH_FLAGS="-cameras 16 -fps 25")
 	go run ./scripts/benchcameras -bin bin/yfv2d $(BENCH_FLAGS)
 
+bench-preview: deps-test build ## the live preview from camera to browser: latency, boxes, bad links, many viewers: bench/PREVIEW.md (as root; BENCH_FLAGS="-only latency,cut -runs 1")
+	go run ./scripts/benchpreview -bin bin/yfv2d $(BENCH_FLAGS)
+
 bench-trixie: deps ## compare int8 and float with Debian 13's XNNPACK, in the clean root of test-trixie; adds to bench/RESULTS.md (BENCH_FLAGS=-rounds=200)
 	@scripts/install.sh root "to make a Debian 13 root" $(APT_ROOT)
 	@scripts/bench-trixie.sh $(BENCH_FLAGS)
@@ -105,4 +108,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean
+.PHONY: test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-preview bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean

@@ -93,7 +93,8 @@ var outside = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/yfv2d"},
 	"github.com/spf13/pflag":              {"cmd/yfv2d"},
 	"github.com/schollz/progressbar/v3":   {"cmd/yfv2d"},
-	"github.com/chromedp":                 {"scripts/screenshot"},
+	"github.com/chromedp":                 {"scripts/screenshot", "scripts/benchpreview"},
+	"github.com/coder/websocket":          {"scripts/benchpreview"},
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest", "capture/faulttest", "scripts/soaksources"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},

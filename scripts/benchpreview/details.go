@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// details say under which conditions the figures came about, with the curves.
+func (r *results) details() string {
+	var t strings.Builder
+	section := func(part, title, format string, args ...any) {
+		if _, ok := r.sessions[part]; ok && len(r.sessions[part].Keys) > 0 {
+			fmt.Fprintf(&t, "\n## %s\n\n", title)
+			fmt.Fprintf(&t, format, args...)
+		}
+	}
+	f := func(key string) string { return format(r.figures[key]) }
+	section("latency", "Latency", "First and last 10 s of %d: p50 %s and %s ms, p95 %s and %s ms. %s of the camera's frames were shown. Chromium held a frame for\n%s ms in its jitter buffer. "+
+		"The screen adds up to a sixtieth of a second: Chromium shows at 60 Hz.\n",
+		r.sessions["latency"].Seconds, f("first10_p50_ms"), f("last10_p50_ms"), f("first10_p95_ms"), f("last10_p95_ms"), f("frames_share"), f("jitter_buffer_ms"))
+	section("cpu", "CPU of viewers", "Each viewer is a WHEP client with feedback as browsers give it, and a WebSocket with live metadata. Levels of 0, 1 and %d viewers, and one of the\n"+
+		"annotated picture, %v each, up and down again. With nobody watching: %s cores for the test picture, %s for the demo clip.\n",
+		1+furtherViewers, cpuSpan, f("idle_cores"), f("clip_idle_cores"))
+	section("cut", "Link cut", "The daemon runs in a network namespace behind a wire that lets 500 kbit/s through (tbf, burst 5 kB, queue 300 ms), from second %s to second %s of\n"+
+		"the measurement. Frozen before the cut: %s s. Each second of the last run:\n\n%s",
+		f("cut_begin_s"), f("cut_end_s"), f("cut_frozen_before_s"), r.seconds())
+	section("loss", "Loss and delay", "A relay in the bench drops 2 %% of the UDP packets, by a seed, and delays the others by 40 ms, in each direction. Latency p50 %s ms, p95 %s ms, %s frames/s,\n"+
+		"%s freezes, %s s in all.\n", f("loss_p50_ms"), f("loss_p95_ms"), f("loss_fps"), f("loss_freezes"), f("loss_frozen_s"))
+	section("crowd", "50 viewers", "%s frames/s, %s encodes a frame, %s packets lost between all, %s cores for the daemon, all over loopback on the same machine.\n",
+		f("viewers50_fps"), f("viewers50_encodes_per_frame"), f("viewers50_lost_packets"), f("viewers50_cores"))
+	section("churn", "Coming and going", "%d rounds after %d to warm up: %s viewers saw a picture and left with or without a DELETE, %s were killed before, during the POST, ICE or DTLS. Growth:\n"+
+		"%s goroutines, %s descriptors, %s threads, %s MB resident (within %.0f MB counts as none, and %d threads). Resident memory, MB, every %d rounds:\n\n```\n%s```\n",
+		churnRounds, churnWarmup, f("churn_whole"), f("churn_killed"), f("churn_goroutines"), f("churn_descriptors"), f("churn_threads"),
+		f("churn_rss_growth_mb"), slack.RSSMB, slack.Threads, churnEvery, plot(r.series["churn_rss_mb"], 8))
+	section("posts", "Half-open POSTs", "%s connections sent the head of an offer and then nothing; each was left open for %v or until the daemon ended it, which it did with %s.\n",
+		f("posts_opened"), postsKept, f("posts_refused"))
+	return t.String()
+}
+
+// seconds is the table of the cut.
+func (r *results) seconds() string {
+	var t strings.Builder
+	frames, latency, frozen := r.series["cut_frames"], r.series["cut_p50_ms"], r.series["cut_frozen_s"]
+	t.WriteString("| second | frames shown | p50, ms | frozen, s |\n|---|---|---|---|\n")
+	for i := range min(len(frames), len(latency), len(frozen)) {
+		fmt.Fprintf(&t, "| %d | %.0f | %.0f | %.2f |\n", i, frames[i], latency[i], frozen[i])
+	}
+	return t.String()
+}
+
+// plot draws values as columns of characters, from the least to the most.
+func plot(values []float64, height int) string {
+	if len(values) == 0 {
+		return ""
+	}
+	least, most := slices.Min(values), slices.Max(values)
+	least = min(least, most-1) // noise is not blown up
+	var t strings.Builder
+	for row := height - 1; row >= 0; row-- {
+		fmt.Fprintf(&t, "%7.1f |", least+(most-least)*float64(row)/float64(height-1))
+		for _, v := range values {
+			mark := " "
+			if int((v-least)/(most-least)*float64(height-1)+0.5) == row {
+				mark = "*"
+			}
+			t.WriteString(mark)
+		}
+		t.WriteString("\n")
+	}
+	return t.String()
+}
