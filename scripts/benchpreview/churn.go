@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,12 +149,12 @@ func (c *comings) rounds(ctx context.Context, n int, look func() error) error {
 			turns <- struct{}{}
 			go func() {
 				defer func() { <-turns; wg.Done() }()
-				errs[i] = c.round(ctx, how, after)
+				errs[i] = patiently(ctx, func(ctx context.Context) error { return c.round(ctx, how, after) })
 			}()
 		}
 		wg.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return err
+		if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+			return errs[i]
 		}
 		done += batch
 		if look != nil {
@@ -167,8 +167,6 @@ func (c *comings) rounds(ctx context.Context, n int, look func() error) error {
 }
 
 func (c *comings) round(ctx context.Context, how ending, after time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	v, err := viewer.New()
 	if err != nil {
 		return err

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -108,8 +110,6 @@ func gather(ctx context.Context, base, rendition string, n int) (*audience, erro
 	a := &audience{viewers: make([]*viewer.Viewer, n)}
 	listening, stop := context.WithCancel(ctx)
 	a.stop = stop
-	connecting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	errs := make([]error, n)
 	turns := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
@@ -118,7 +118,11 @@ func gather(ctx context.Context, base, rendition string, n int) (*audience, erro
 		turns <- struct{}{}
 		go func() {
 			defer func() { <-turns; wg.Done() }()
-			if a.viewers[i], errs[i] = viewer.Watch(connecting, base+whep(rendition)); errs[i] == nil {
+			errs[i] = patiently(ctx, func(ctx context.Context) (err error) {
+				a.viewers[i], err = viewer.Watch(ctx, base+whep(rendition))
+				return err
+			})
+			if errs[i] == nil {
 				errs[i] = a.listen(listening, base)
 			}
 		}()
@@ -130,6 +134,25 @@ func gather(ctx context.Context, base, rendition string, n int) (*audience, erro
 		}
 	}
 	return a, nil
+}
+
+// patience is how long a viewer may take to come, and to be let in.
+const patience = 30 * time.Second
+
+// patiently tries again while the daemon says that there are too many now.
+func patiently(ctx context.Context, try func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := try(ctx)
+		var no *viewer.Refused
+		if !errors.As(err, &no) || no.Status != http.StatusTooManyRequests && no.Status != http.StatusServiceUnavailable {
+			return err
+		}
+		if sleep(ctx, time.Second) != nil {
+			return err
+		}
+	}
 }
 
 func whep(rendition string) string { return "/api/cameras/" + camera + "/whep?rendition=" + rendition }

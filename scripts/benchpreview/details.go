@@ -33,8 +33,9 @@ func (r *results) details() string {
 		"%s goroutines, %s descriptors, %s threads, %s MB resident (within %.0f MB counts as none, and %d threads). Resident memory, MB, every %d rounds:\n\n```\n%s```\n",
 		churnRounds, churnWarmup, f("churn_whole"), f("churn_killed"), f("churn_goroutines"), f("churn_descriptors"), f("churn_threads"),
 		f("churn_rss_growth_mb"), slack.RSSMB, slack.Threads, churnEvery, plot(r.series["churn_rss_mb"], 8))
-	section("posts", "Half-open POSTs", "%s connections sent the head of an offer and then nothing; each was left open for %v or until the daemon ended it, which it did with %s.\n",
-		f("posts_opened"), postsKept, f("posts_refused"))
+	section("posts", "Half-open POSTs", "%s connections, every other with half of an offer and then nothing, the others with a whole one and no ICE after it. %s were answered with a session,\n"+
+		"%s refused, and %s ended without an answer; the others were open until we closed them after %v. After that a new viewer got in.\n",
+		f("posts_opened"), f("posts_answered"), f("posts_refused"), f("posts_cut"), postsKept)
 	return t.String()
 }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -16,13 +19,13 @@ import (
 const (
 	postsTotal = 10_000
 	postsSpan  = time.Minute
-	// postsKept is how long each is left open, and postsOpen how many are at most, below the usual limit of descriptors.
+	// postsKept is how long an unanswered one is left open, and postsOpen how many are at most, below the usual limit of descriptors.
 	postsKept = 5 * time.Second
 	postsOpen = 900
 )
 
-// posts sends half of an offer ten thousand times and leaves each open for a while, while a viewer watches; the daemon has its
-// own limits.
+// posts opens ten thousand connections that lead nowhere while a viewer watches; the daemon has its own limits. Of two, one
+// sends half of an offer and then nothing, and the other a whole one, and never connects.
 func posts(ctx context.Context, b *bench) (figures, error) {
 	d, stop, err := b.start(ctx, daemon.Config{TOML: pattern("")})
 	if err != nil {
@@ -39,13 +42,17 @@ func posts(ctx context.Context, b *bench) (figures, error) {
 	if err := sleep(ctx, cpuSettle); err != nil {
 		return nil, err
 	}
+	offer, err := viewer.SampleOffer()
+	if err != nil {
+		return nil, err
+	}
 	before, err := read(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	counts := v.Counts()
 	v.LongestGap()
-	sent := halfOffers(ctx, strings.TrimPrefix(d.URL, "http://"))
+	sent := halfOffers(ctx, strings.TrimPrefix(d.URL, "http://"), offer)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -63,42 +70,52 @@ func posts(ctx context.Context, b *bench) (figures, error) {
 	}
 	return figures{
 		"posts_min_share":     float64(got.Frames-counts.Frames) / float64(captured),
-		"posts_longest_gap_s": gap.Seconds(), "posts_opened": float64(sent.opened), "posts_refused": float64(sent.refused),
+		"posts_longest_gap_s": gap.Seconds(), "posts_opened": float64(sent.opened), "posts_cut": float64(sent.cut),
+		"posts_answered": float64(sent.answers[http.StatusCreated]), "posts_refused": float64(sent.refused()),
 	}, nil
 }
 
 // answersAgain looks whether a viewer can come after all that.
 func answersAgain(ctx context.Context, d *daemon.Daemon) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
+	err := patiently(ctx, func(ctx context.Context) error {
 		v, err := viewer.Watch(ctx, d.URL+whep("clean"))
-		if err == nil {
-			return v.Leave(ctx)
+		if err != nil {
+			return err
 		}
-		var no *viewer.Refused
-		if !errors.As(err, &no) { // it may say: later
-			return fmt.Errorf("a viewer after the posts: %w", err)
-		}
-		if err := sleep(ctx, time.Second); err != nil {
-			return fmt.Errorf("a viewer after the posts: %w", no)
-		}
+		return v.Leave(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("a viewer after the posts: %w", err)
 	}
+	return nil
 }
 
+// sent counts connections by what became of them.
 type sent struct {
-	opened, refused int // connections made, and those that could not be made or were ended by the daemon before we did
+	opened  int // made
+	cut     int // ended by the daemon before we did, without an answer
+	answers map[int]int
+}
+
+// refused counts the answers that say no.
+func (s sent) refused() (n int) {
+	for status, times := range s.answers {
+		if status != http.StatusCreated {
+			n += times
+		}
+	}
+	return n
 }
 
 // halfOffers opens connections evenly over the span.
-func halfOffers(ctx context.Context, addr string) sent {
-	var mu sync.Mutex
-	var s sent
+func halfOffers(ctx context.Context, addr, offer string) sent {
+	s := sent{answers: map[int]int{}}
+	var mu sync.Mutex // guards s
 	var wg sync.WaitGroup
 	room := make(chan struct{}, postsOpen)
 	tick := time.NewTicker(postsSpan / postsTotal)
 	defer tick.Stop()
-	for range postsTotal {
+	for i := range postsTotal {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -106,18 +123,25 @@ func halfOffers(ctx context.Context, addr string) sent {
 		if ctx.Err() != nil {
 			break
 		}
+		body := offer
+		if i%2 == 0 {
+			body = offer[:len(offer)/2]
+		}
 		room <- struct{}{}
 		wg.Add(1)
 		go func() {
 			defer func() { <-room; wg.Done() }()
-			opened, kept := halfOffer(ctx, addr)
+			opened, status, ended := halfOffer(ctx, addr, body, len(offer))
 			mu.Lock()
 			defer mu.Unlock()
+			switch {
+			case status != 0:
+				s.answers[status]++
+			case ended:
+				s.cut++
+			}
 			if opened {
 				s.opened++
-			}
-			if !kept {
-				s.refused++
 			}
 		}()
 	}
@@ -125,20 +149,23 @@ func halfOffers(ctx context.Context, addr string) sent {
 	return s
 }
 
-// halfOffer sends the head of a POST and the first line of its body, and then nothing.
-func halfOffer(ctx context.Context, addr string) (opened, kept bool) {
+// halfOffer sends a POST whose body may lack its end, and keeps the connection open for a while. status is 0 without an answer.
+func halfOffer(ctx context.Context, addr, body string, length int) (opened bool, status int, ended bool) {
 	dialer := net.Dialer{Timeout: postsKept}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return false, false
+		return false, 0, true
 	}
 	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/sdp\r\nContent-Length: 6000\r\n\r\nv=0\r\n", whep("clean"), addr)
+	_ = conn.SetDeadline(time.Now().Add(postsKept))
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", whep("clean"), addr, length, body)
 	if err != nil {
-		return true, false
+		return true, 0, true
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(postsKept))
-	_, err = conn.Read(make([]byte, 1))
-	var late net.Error
-	return true, errors.As(err, &late) && late.Timeout()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return true, 0, !errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	defer answer.Body.Close()
+	return true, answer.StatusCode, false
 }

@@ -84,30 +84,47 @@ func Watch(ctx context.Context, endpoint string) (*Viewer, error) {
 	return v, nil
 }
 
-// Offer exchanges offer and answer; the connection comes up by itself after that.
+// Offer exchanges offer and answer; the connection comes up by itself after that. It is called once.
 func (v *Viewer) Offer(ctx context.Context, endpoint string) error {
-	recv := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
-	if _, err := v.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, recv); err != nil {
-		return err
-	}
-	offer, err := v.pc.CreateOffer(nil)
+	offer, err := v.offer(ctx)
 	if err != nil {
 		return err
 	}
-	gathered := webrtc.GatheringCompletePromise(v.pc)
-	if err := v.pc.SetLocalDescription(offer); err != nil {
-		return err
-	}
-	select {
-	case <-gathered:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	answer, err := v.post(ctx, endpoint, v.pc.LocalDescription().SDP)
+	answer, err := v.post(ctx, endpoint, offer)
 	if err != nil {
 		return err
 	}
 	return v.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
+}
+
+// offer makes an offer with all candidates.
+func (v *Viewer) offer(ctx context.Context) (string, error) {
+	recv := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
+	if _, err := v.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, recv); err != nil {
+		return "", err
+	}
+	offer, err := v.pc.CreateOffer(nil)
+	if err != nil {
+		return "", err
+	}
+	gathered := webrtc.GatheringCompletePromise(v.pc)
+	if err := v.pc.SetLocalDescription(offer); err != nil {
+		return "", err
+	}
+	if err := await(ctx, gathered); err != nil {
+		return "", err
+	}
+	return v.pc.LocalDescription().SDP, nil
+}
+
+// SampleOffer is the offer of a viewer that will never connect.
+func SampleOffer() (string, error) {
+	v, err := New()
+	if err != nil {
+		return "", err
+	}
+	defer v.Close()
+	return v.offer(context.Background())
 }
 
 func (v *Viewer) post(ctx context.Context, endpoint, offer string) (string, error) {
