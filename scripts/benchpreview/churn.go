@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,8 @@ type holdings struct {
 }
 
 // slack is by how much a kind may differ between two looks without a leak: the runtime starts a thread when all others are in
-// system calls, and the heap's size moves with the moment of its last collection. A leak of a connection a round would be 500
-// goroutines and about 100 MB.
+// system calls, and the heap's size moves with the moment of its last collection. A connection leaked in each round would be
+// 500 goroutines and tens of MB.
 var slack = holdings{goroutines: 0, Accounts: daemon.Accounts{Threads: 2, Descriptors: 0, RSSMB: 5}}
 
 // churn connects and leaves in all ways there are, many times over, and compares what the daemon holds.
@@ -48,7 +49,7 @@ func churn(ctx context.Context, b *bench) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	memory := []float64{before.RSSMB}
+	var memory []float64
 	err = c.rounds(ctx, churnRounds, func() error {
 		a, err := d.Accounts()
 		memory = append(memory, a.RSSMB)
@@ -61,19 +62,43 @@ func churn(ctx context.Context, b *bench) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.series["churn_rss_mb"] = append(memory, after.RSSMB)
+	b.series["churn_rss_mb"] = append(append([]float64{before.RSSMB}, memory...), after.RSSMB)
+	leaks := grown(before, after)
+	if creep(memory) > slack.RSSMB {
+		leaks = append(leaks, "memory")
+	}
+	if len(leaks) > 0 {
+		fmt.Printf("  grows: %s\n", strings.Join(leaks, ", "))
+	}
 	return figures{
-		"churn_leaks":         float64(len(grown(before, after))),
+		"churn_leaks":         float64(len(leaks)),
 		"churn_goroutines":    after.goroutines - before.goroutines,
 		"churn_descriptors":   float64(after.Descriptors - before.Descriptors),
 		"churn_threads":       float64(after.Threads - before.Threads),
-		"churn_rss_growth_mb": after.RSSMB - before.RSSMB,
+		"churn_rss_growth_mb": creep(memory),
 		"churn_killed":        float64(c.killed.Load()),
 		"churn_whole":         float64(c.whole.Load()),
 	}, nil
 }
 
-// grown names the kinds that grew.
+// creep is by how much values grow from their second quarter to their last. The first shows how large the heap gets with so many
+// viewers at a time.
+func creep(values []float64) float64 {
+	n := len(values) / 4
+	if n == 0 {
+		return 0
+	}
+	return mean(values[len(values)-n:]) - mean(values[n:2*n])
+}
+
+func mean(values []float64) (m float64) {
+	for _, v := range values {
+		m += v / float64(len(values))
+	}
+	return m
+}
+
+// grown names the kinds that grew, of those that can be counted.
 func grown(before, after holdings) (kinds []string) {
 	for _, k := range []struct {
 		name string
@@ -83,7 +108,6 @@ func grown(before, after holdings) (kinds []string) {
 		{"goroutines", after.goroutines - before.goroutines, slack.goroutines},
 		{"descriptors", float64(after.Descriptors - before.Descriptors), float64(slack.Descriptors)},
 		{"threads", float64(after.Threads - before.Threads), float64(slack.Threads)},
-		{"memory", after.RSSMB - before.RSSMB, slack.RSSMB},
 	} {
 		if k.more > k.may {
 			kinds = append(kinds, k.name)

@@ -98,11 +98,20 @@ func TestGrown(t *testing.T) {
 	h := holdings{goroutines: 20, Accounts: daemon.Accounts{RSSMB: 150, Threads: 12, Descriptors: 30}}
 	more := holdings{goroutines: 21, Accounts: daemon.Accounts{RSSMB: 160, Threads: 15, Descriptors: 31}}
 	within := holdings{goroutines: 19, Accounts: daemon.Accounts{RSSMB: 154, Threads: 14, Descriptors: 30}}
-	if k := grown(h, more); len(k) != 4 {
+	if k := grown(h, more); len(k) != 3 {
 		t.Errorf("only %v grew", k)
 	}
 	if k := grown(h, within); len(k) != 0 {
 		t.Errorf("%v grew", k)
+	}
+}
+
+func TestCreep(t *testing.T) {
+	if c := creep([]float64{100, 130, 150, 152, 151, 153, 154, 154}); c != 3 {
+		t.Errorf("creeps by %g", c)
+	}
+	if c := creep([]float64{100, 200}); c != 0 {
+		t.Errorf("two values creep by %g", c)
 	}
 }
 
