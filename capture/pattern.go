@@ -16,6 +16,7 @@ type patternConfig struct {
 	fps     float64
 	objects int
 	frames  uint32 // 0: no end
+	truth   bool   // what it shows is told instead of what is found in it, see Truth
 }
 
 // pattern draws the test picture: a stamp (see ReadStamp) on the top eighth, below it slanting bands that move, and

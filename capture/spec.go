@@ -44,7 +44,7 @@ var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 //	libcamera:?camera=N&size=WxH&fps=N              a Raspberry Pi camera, see child.Parse
 //	exec:CMD ARGS                                   a program that writes pictures, see child.Parse
 //	file:PATH   a video, a picture, or a folder or glob of pictures; a bare PATH is taken too
-//	test:?size=WxH&fps=N&objects=N&frames=N   the test pattern; every parameter may be left out
+//	test:?size=WxH&fps=N&objects=N&frames=N&truth=1   the test pattern, see Truth; every parameter may be left out
 //
 // The error never holds a password.
 func Check(spec string) error {
@@ -98,7 +98,7 @@ func parsePattern(s string) (patternConfig, error) {
 	s = strings.TrimPrefix(s, "//")
 	rest := strings.TrimPrefix(s, "?")
 	if rest == s && s != "" {
-		return cfg, fmt.Errorf("%q: want test:?size=WxH&fps=N&objects=N&frames=N", s)
+		return cfg, fmt.Errorf("%q: want test:?size=WxH&fps=N&objects=N&frames=N&truth=1", s)
 	}
 	query, err := url.ParseQuery(rest)
 	if err != nil {
@@ -152,8 +152,13 @@ func (c *patternConfig) set(key, value string) error {
 			return fmt.Errorf("frames %q: want a whole number, 0 for no end", value)
 		}
 		c.frames = uint32(n)
+	case "truth":
+		if value != "0" && value != "1" {
+			return fmt.Errorf("truth %q: want 1 (tell what the pattern shows) or 0 (tell what the network finds)", value)
+		}
+		c.truth = value == "1"
 	default:
-		return fmt.Errorf("unknown parameter %q: want size, fps, objects or frames", key)
+		return fmt.Errorf("unknown parameter %q: want size, fps, objects, frames or truth", key)
 	}
 	return nil
 }

@@ -65,6 +65,7 @@ func (s *Server) routes() (http.Handler, error) {
 	post(mux, "/api/reload", s.serveReload)
 	get(mux, "/api/live", s.serveLive)
 	get(mux, "/api/events", s.serveEvents)
+	mux.HandleFunc("/api/selftest", s.serveSelfTest)
 	get(mux, "/api/version", s.serveVersion)
 	get(mux, "/healthz", s.serveHealth)
 	get(mux, "/metrics", metrics.ServeHTTP)

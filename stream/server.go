@@ -54,6 +54,8 @@ type Server struct {
 	now     func() time.Time // the clock; tests set it before the first request
 	started time.Time
 
+	selfTests selfTests
+
 	mu        sync.Mutex // guards listeners
 	listeners []net.Listener
 }

@@ -91,6 +91,10 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 	if err := cam.openSources(); err != nil {
 		return err
 	}
+	detector, err := cam.detector(workers)
+	if err != nil {
+		return err
+	}
 	overlay, err := pipeline.NewOverlay(m.Classes)
 	if err != nil {
 		return err
@@ -107,7 +111,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 	cfg := pipeline.Config{
 		Name:       s.Name,
 		Source:     cam.source,
-		Detector:   workers,
+		Detector:   detector,
 		Tracker:    tracker.New(s.tracker),
 		Scores:     s.scores,
 		Sink:       cam.preview,
