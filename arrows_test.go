@@ -94,11 +94,12 @@ var outside = map[string][]string{
 	"github.com/spf13/pflag":              {"cmd/yfv2d"},
 	"github.com/schollz/progressbar/v3":   {"cmd/yfv2d"},
 	"github.com/chromedp":                 {"scripts/screenshot", "scripts/benchpreview"},
-	"github.com/coder/websocket":          {"scripts/benchpreview"},
+	"github.com/coder/websocket":          {"stream", "scripts/benchpreview"},
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest", "capture/faulttest", "scripts/soaksources"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},
-	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "cmd/yfv2d"},
+	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "stream", "cmd/yfv2d"},
+	"golang.org/x/time":                   {"stream"},
 }
 
 // pure are the packages that must build and run without C, OpenCV, a log or WebRTC, however far down.
