@@ -21,7 +21,7 @@ import (
 
 // contentSecurityPolicy lets the page use its own files and nothing else; no inline script or style, no frame around it.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-	"media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"media-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // preflightMaxAge is how many seconds a browser may keep a CORS answer.
 const preflightMaxAge = "600"

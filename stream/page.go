@@ -17,10 +17,12 @@ var webFiles embed.FS
 
 // contentTypes of the page's files; the machine's own table of them is not asked, it may lack or bend one.
 var contentTypes = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".svg":  "image/svg+xml",
+	".html":        "text/html; charset=utf-8",
+	".js":          "text/javascript; charset=utf-8",
+	".css":         "text/css; charset=utf-8",
+	".svg":         "image/svg+xml",
+	".png":         "image/png",
+	".webmanifest": "application/manifest+json",
 }
 
 // addPage serves the embedded page, index.html at / and its files beside it.

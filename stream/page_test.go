@@ -17,6 +17,8 @@ func TestPageFiles(t *testing.T) {
 		{"/player.js", "text/javascript; charset=utf-8"},
 		{"/style.css", "text/css; charset=utf-8"},
 		{"/favicon.svg", "image/svg+xml"},
+		{"/icon-192.png", "image/png"},
+		{"/manifest.webmanifest", "application/manifest+json"},
 	} {
 		t.Run(row.path, func(t *testing.T) {
 			w := do(h, "GET", row.path)
@@ -77,5 +79,88 @@ func TestPageKeepsToItself(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPageWords: every word that the page asks for is in the table, and the table has none that nobody asks for.
+func TestPageWords(t *testing.T) {
+	table, err := fs.ReadFile(webFiles, "web/strings.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^  '([a-z0-9_.]+)':`).FindAllStringSubmatch(string(table), -1) {
+		words[m[1]] = false
+	}
+	if len(words) < 100 {
+		t.Fatalf("%d words found in the table", len(words))
+	}
+	asked := regexp.MustCompile("data-t(?:-title)?=\"([^\"]+)\"|\\bt\\(['`]([^'`]+)['`]|\\bt\\([^'`)]*\\? '([^']+)' : '([^']+)'")
+	for name, text := range pageTexts(t) {
+		for _, m := range asked.FindAllStringSubmatch(text, -1) {
+			for _, word := range m[1:] {
+				if word != "" && !askWord(words, word) {
+					t.Errorf("%s says %q, which has no words", name, word)
+				}
+			}
+		}
+	}
+	for word, used := range words {
+		if !used {
+			t.Errorf("nobody says %q", word)
+		}
+	}
+}
+
+// askWord marks a word as used; one with a part that is put in, "state.${...}", stands for all that fit.
+func askWord(words map[string]bool, word string) (known bool) {
+	fits := regexp.MustCompile("^" + regexp.MustCompile(`\\\$\\\{.*?\\\}`).ReplaceAllString(regexp.QuoteMeta(word), `[a-z0-9_]+`) + "$")
+	for w := range words {
+		if fits.MatchString(w) {
+			words[w], known = true, true
+		}
+	}
+	return known
+}
+
+// pageTexts are the page's scripts and its HTML, by name.
+func pageTexts(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	entries, err := fs.ReadDir(webFiles, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".js") && !strings.HasSuffix(e.Name(), ".html") {
+			continue
+		}
+		data, err := fs.ReadFile(webFiles, "web/"+e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[e.Name()] = string(data)
+	}
+	return texts
+}
+
+// TestPageLoadsAtOnce: the page names every module that it begins with, so that a browser fetches them side by side.
+func TestPageLoadsAtOnce(t *testing.T) {
+	texts := pageTexts(t)
+	imports := regexp.MustCompile(`(?m)^import .* from '\./([a-z]+\.js)';`)
+	needed, queue := map[string]bool{}, []string{"app.js"}
+	for len(queue) > 0 {
+		for _, m := range imports.FindAllStringSubmatch(texts[queue[0]], -1) {
+			if !needed[m[1]] {
+				needed[m[1]] = true
+				queue = append(queue, m[1])
+			}
+		}
+		queue = queue[1:]
+	}
+	for name := range needed {
+		if !strings.Contains(texts["index.html"], `<link rel="modulepreload" href="`+name+`">`) {
+			t.Errorf("index.html does not preload %s", name)
+		}
 	}
 }

@@ -159,17 +159,19 @@ func cardOf(camera, selector string) string {
 	return e
 }
 
-// picture takes the next picture of a camera's video through a canvas.
+// picture takes the next picture of a camera, with what the page has drawn on it, in the video's size.
 func (b *browser) picture(camera string) *image.NRGBA {
 	b.t.Helper()
 	var url string
 	b.eval(`(async () => {
-		const video = `+cardOf(camera, "video")+`;
-		await new Promise((shown) => video.requestVideoFrameCallback(shown));
+		const video = `+cardOf(camera, "video")+`, overlay = `+cardOf(camera, "canvas")+`;
+		await new Promise((shown) => video.requestVideoFrameCallback(shown)); // after the page's own callback
 		const canvas = document.createElement('canvas');
-		canvas.width = video.videoWidth;
-		canvas.height = video.videoHeight;
-		canvas.getContext('2d').drawImage(video, 0, 0);
+		const [w, h] = [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+		const scale = Math.min(overlay.width / w, overlay.height / h);
+		const context = canvas.getContext('2d');
+		context.drawImage(video, 0, 0);
+		context.drawImage(overlay, (overlay.width - w * scale) / 2, (overlay.height - h * scale) / 2, w * scale, h * scale, 0, 0, w, h);
 		return canvas.toDataURL('image/png');
 	})()`, &url)
 	data, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(url, "data:image/png;base64,"))

@@ -231,7 +231,7 @@ func checkFacts(t *testing.T, b *browser, s *served) {
 		{"demo", "[data-fact=size]", `^640 × 480$`},
 		{"demo", "[data-fact=fps]", `^\d+\.\d /s$`},
 		{"demo", "[data-fact=detect]", `^\d+\.\d ms, \d+/s$`},
-		{"demo", "[data-fact=latency]", `^≈ \d+ ms$`},
+		{"demo", "[data-fact=latency]", `^(≈ )?\d+ ms$`},
 		{"demo", "[data-fact=drops]", `^\d`},
 		{"demo", "[data-fact=viewers]", `^1$`},
 		{"demo", ".objects", `#\d+person0\.\d\dseen for [\d:]+( s)? · (stands for [\d:]+( s)?|\d+ px/s)`},
