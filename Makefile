@@ -6,7 +6,8 @@ SHELL := /bin/bash
 # What apt provides, by who needs it. scripts/install.sh skips what is there and knows what differs between releases.
 APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libvpx-dev libyuv-dev libavcodec-dev libavutil-dev \
 	libxnnpack-dev libpthreadpool-dev
-APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi
+APT_X264  := libx264-dev
+APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi $(APT_X264)
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 APT_ARM64 := g++-aarch64-linux-gnu qemu-user
@@ -19,6 +20,10 @@ export CGO_ENABLED := 1
 export CGO_CFLAGS  := -O2
 export CGO_CXXFLAGS := -O2
 export CGO_LDFLAGS := -O2 -Wl,--as-needed
+
+# make build TAGS=x264,noxnnpack: x264 adds an encoder, under the GPL-2+ as then the program is; noxnnpack leaves XNNPACK out.
+TAGS ?=
+TAG_FLAGS := $(if $(TAGS),-tags $(TAGS))
 
 VERSION := $(shell git describe --tags --dirty --match 'v*' 2>/dev/null | sed 's/^v//' | grep . || cat VERSION)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
@@ -43,10 +48,10 @@ run: build ## install what is missing, build, and show the demo at http://127.0.
 
 build: deps ## build bin/yfv2d
 	@mkdir -p bin
-	go build -ldflags '$(LDFLAGS)' -o bin/yfv2d ./cmd/yfv2d
+	go build $(TAG_FLAGS) -ldflags '$(LDFLAGS)' -o bin/yfv2d ./cmd/yfv2d
 
 deps:
-	@scripts/install.sh build "to compile and run yfv2d" $(APT_BUILD)
+	@scripts/install.sh build "to compile and run yfv2d" $(APT_BUILD) $(if $(findstring x264,$(TAGS)),$(APT_X264))
 	@scripts/check-go.sh
 
 deps-test: deps
@@ -74,7 +79,7 @@ bench-trixie: deps ## compare int8 and float with Debian 13's XNNPACK, in the cl
 	@scripts/bench-trixie.sh $(BENCH_FLAGS)
 
 bench-go: deps ## the Go benchmarks: letterbox, decoding, NMS, tracker, encoders, engines
-	go test ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 ./stream/vpx -run '^$$' -bench . -benchtime 1s
+	go test $(TAG_FLAGS) ./infer/dnn ./infer/xnn ./pipeline ./tracker ./stream/openh264 ./stream/vpx ./stream/x264 -run '^$$' -bench . -benchtime 1s
 
 fuzz: deps ## a short run of every fuzz target (FUZZTIME=10s each)
 	@scripts/fuzz.sh $(FUZZTIME)

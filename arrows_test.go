@@ -41,10 +41,12 @@ var places = map[string][]string{
 	"stream/web":      {},
 	"stream/openh264": {"pipeline", "stream"},
 	"stream/vpx":      {"pipeline", "stream"},
+	"stream/x264":     {"pipeline", "stream"}, // pipeline with the tag x264 only
+	"stream/v4l2m2m":  {"pipeline", "stream"},
 
 	"cmd/yfv2d/config": {"infer", "tracker"},
 	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
-		"stream", "stream/openh264", "stream/vpx", "cmd/yfv2d/config", "bench/fma"},
+		"stream", "stream/openh264", "stream/vpx", "stream/x264", "stream/v4l2m2m", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},
 	"scripts/testsum":      {},
@@ -73,7 +75,7 @@ var places = map[string][]string{
 
 // outside says which packages may import a module from elsewhere (or use cgo). Tests may import what they like.
 var outside = map[string][]string{
-	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder", "stream/vpx", "stream/encodertest", "cmd/yfv2d"},
+	"C":                                   {"yuv", "infer/dnn", "infer/xnn", "infer/xnn/xnntest", "bench/fma", "capture", "capture/avdec", "capture/v4l2", "stream/openh264", "stream/openh264/decoder", "stream/vpx", "stream/x264", "stream/v4l2m2m", "stream/encodertest", "cmd/yfv2d"},
 	"gocv.io/x/gocv":                      {"infer/dnn", "pipeline", "capture", "capture/v4l2", "stream", "stream/encodertest", "cmd/yfv2d", "scripts/democlips", "scripts/arm64"},
 	"github.com/nlpodyssey/gopickle":      {"infer/model"},              // .pth files, without running what they hold
 	"google.golang.org/protobuf":          {"infer/model"},              // ONNX files
@@ -98,7 +100,7 @@ var outside = map[string][]string{
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest", "capture/faulttest", "scripts/soaksources"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},
-	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "stream", "cmd/yfv2d"},
+	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "stream", "stream/v4l2m2m", "cmd/yfv2d"},
 	"golang.org/x/time":                   {"stream"},
 }
 

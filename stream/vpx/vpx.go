@@ -33,14 +33,8 @@ const (
 	maxBitrate = 100_000_000
 )
 
-const (
-	clock = 90_000 // ticks of a time stamp in a second
-	// maxGap is the most time between two frames that rate control hears of. It would give the first frame after a pause
-	// the bits of the whole pause.
-	maxGap = 500 * time.Millisecond
-	// keySpan is how long the largest key picture takes to send at the bitrate.
-	keySpan = 300 * time.Millisecond
-)
+// keySpan is how long the largest key picture takes to send at the bitrate.
+const keySpan = 300 * time.Millisecond
 
 // ErrClosed is returned by an encoder that was closed.
 var ErrClosed = errors.New("vpx: the encoder is closed")
@@ -50,9 +44,8 @@ type Encoder struct {
 	c        *C.yfv_vp8
 	size     image.Point
 	bitrate  int
-	duration C.int64_t // of a frame, ticks
-	last     time.Time // capture time of the newest frame
-	pts      int64     // its time stamp, ticks
+	duration C.int64_t // of a frame, ticks of stamps
+	stamps   stream.Stamps
 }
 
 var _ stream.Encoder = (*Encoder)(nil)
@@ -77,7 +70,7 @@ func New(cfg stream.EncoderConfig) (stream.Encoder, error) {
 		return nil, fmt.Errorf("vpx: make an encoder for %dx%d at %g frames/s and %d bit/s: %s",
 			cfg.Size.X, cfg.Size.Y, fps, cfg.Bitrate, reason(code))
 	}
-	return &Encoder{c: c, size: cfg.Size, bitrate: cfg.Bitrate, duration: C.int64_t(clock / fps)}, nil
+	return &Encoder{c: c, size: cfg.Size, bitrate: cfg.Bitrate, duration: C.int64_t(stream.StampClock / fps)}, nil
 }
 
 // cpuUsed is how much quality is given for speed, -1 (little) to -16; the sign keeps libvpx from choosing by the clock.
@@ -114,7 +107,6 @@ func (e *Encoder) Encode(f *pipeline.Frame, key bool) (pipeline.AccessUnit, erro
 		return pipeline.AccessUnit{}, fmt.Errorf("vpx: frame %d is %s of %dx%d, the encoder was made for i420 of %dx%d",
 			f.Seq, f.Format, f.Size().X, f.Size().Y, e.size.X, e.size.Y)
 	}
-	e.tick(f.At)
 	y, u, v := f.Planes()
 	var k, n, isKey C.int
 	if key {
@@ -122,7 +114,7 @@ func (e *Encoder) Encode(f *pipeline.Frame, key bool) (pipeline.AccessUnit, erro
 	}
 	var data *C.uint8_t
 	code := C.yfv_vp8_encode(e.c, (*C.uint8_t)(&y[0]), (*C.uint8_t)(&u[0]), (*C.uint8_t)(&v[0]),
-		C.int64_t(e.pts), e.duration, k, &data, &n, &isKey)
+		C.int64_t(e.stamps.Next(f.At)), e.duration, k, &data, &n, &isKey)
 	if code != 0 {
 		return pipeline.AccessUnit{}, fmt.Errorf("vpx: encode frame %d of %dx%d: %s", f.Seq, e.size.X, e.size.Y, reason(code))
 	}
@@ -131,15 +123,6 @@ func (e *Encoder) Encode(f *pipeline.Frame, key bool) (pipeline.AccessUnit, erro
 		au.Data = C.GoBytes(unsafe.Pointer(data), n)
 	}
 	return au, nil
-}
-
-// tick moves the time stamp on to a capture time. The library wants it to grow, whatever the camera's clock does.
-func (e *Encoder) tick(at time.Time) {
-	if !e.last.IsZero() {
-		gap := min(at.Sub(e.last), maxGap)
-		e.pts += max(int64(gap)*clock/int64(time.Second), 1)
-	}
-	e.last = at
 }
 
 // SetBitrate takes bits per second, 10 000 to 100 000 000.
