@@ -329,7 +329,7 @@ func patternDaemon(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cam, err := newCamera(settingsOf(cfg, &cfg.Cameras[0], d.model), d.model, d.workers, d.log)
+	cam, err := newCamera(settingsOf(cfg, &cfg.Cameras[0], d.model), d.model, d.workers, d.encoders.Encoders, d.log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,6 @@ import (
 	"yfv2d/infer/model"
 	"yfv2d/pipeline"
 	"yfv2d/stream"
-	"yfv2d/stream/openh264"
 	"yfv2d/tracker"
 )
 
@@ -71,18 +70,18 @@ type camera struct {
 }
 
 // newCamera makes a camera at rest. On error nothing is left open.
-func newCamera(s cameraSettings, m *model.Model, workers *infer.Workers, log zerolog.Logger) (*camera, error) {
+func newCamera(s cameraSettings, m *model.Model, workers *infer.Workers, enc stream.Encoders, log zerolog.Logger) (*camera, error) {
 	cam := &camera{
 		name: s.Name, settings: s, spec: capture.Redact(s.Source), classes: m.Classes,
 		log: log.With().Str("camera", s.Name).Logger(),
 	}
-	if err := cam.open(m, workers); err != nil {
+	if err := cam.open(m, workers, enc); err != nil {
 		return nil, errors.Join(fmt.Errorf("camera %q: %w", s.Name, err), cam.close())
 	}
 	return cam, nil
 }
 
-func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
+func (cam *camera) open(m *model.Model, workers *infer.Workers, enc stream.Encoders) (err error) {
 	s := cam.settings
 	resize, err := infer.ParseResize(s.resize)
 	if err != nil {
@@ -103,7 +102,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers) (err error) {
 		Name:     s.Name,
 		FPS:      s.previewFPS,
 		Bitrate:  s.bitrate,
-		Encoders: stream.Encoders{H264: openh264.New}, // config allows no other name in preview.encoder
+		Encoders: enc,
 		Draw:     overlay.Draw,
 		Latency:  func() time.Duration { return cam.pipe.Stats().ToDetected.P95 },
 		Log:      cam.log,

@@ -18,16 +18,17 @@ import (
 
 // daemon is the whole program at work: one pool of engines, a pipeline for each camera, one server.
 type daemon struct {
-	cfg     *config.Config                 // of the start; reloads change cameras only
-	read    func() (*config.Config, error) // reads the configuration again
-	log     zerolog.Logger
-	model   *model.Model
-	engine  engine
-	workers *infer.Workers
-	fleet   fleet
-	whep    *stream.WHEP
-	server  *stream.Server
-	notify  *notifier
+	cfg      *config.Config                 // of the start; reloads change cameras only
+	read     func() (*config.Config, error) // reads the configuration again
+	log      zerolog.Logger
+	model    *model.Model
+	engine   engine
+	workers  *infer.Workers
+	encoders encoders
+	fleet    fleet
+	whep     *stream.WHEP
+	server   *stream.Server
+	notify   *notifier
 }
 
 // newDaemon makes all parts, at rest. read gives the configuration anew at a reload. On error nothing is left open.
@@ -46,8 +47,11 @@ func (d *daemon) open() (err error) {
 	if err := d.openWorkers(); err != nil {
 		return err
 	}
+	if d.encoders, err = builtEncoders(d.log).choose(d.cfg.Preview.Encoder); err != nil {
+		return err
+	}
 	for _, settings := range d.settings(d.cfg) {
-		cam, err := newCamera(settings, d.model, d.workers, d.log)
+		cam, err := newCamera(settings, d.model, d.workers, d.encoders.Encoders, d.log)
 		if err != nil {
 			return err
 		}
@@ -182,6 +186,7 @@ func (d *daemon) announce() {
 	if d.engine.warning != "" {
 		d.log.Warn().Msg(d.engine.warning)
 	}
+	d.encoders.tell(d.log)
 	if n := modelNotes(d.model); n.Better != "" {
 		d.log.Info().Msg(n.Note + "; " + n.Better)
 	}

@@ -97,7 +97,7 @@ func newDoctorCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [-c FILE]",
 		Short: "Look over this machine, its cameras and the configuration, and say what to mend",
-		Long: `doctor looks at the board, its heat and its permissions, tries the engines and the encoder, lists the cameras it finds
+		Long: `doctor looks at the board, its heat and its permissions, tries the engines and the encoders, lists the cameras it finds
 with lines for config.toml, and opens every source of the configuration (config.toml if there is one): time to the first
 picture, codec, size, rate, key pictures. It changes nothing.
 

@@ -209,7 +209,7 @@ func orNone(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// engines tries the engines with the built-in model, and the encoder.
+// engines tries the engines with the built-in model, and the encoders.
 func (d *doctor) engines() {
 	m, err := loadModel("builtin")
 	if err != nil {
@@ -235,12 +235,7 @@ func (d *doctor) engines() {
 		}
 		d.ok("a forward of the built-in model at %dx%d: %s", probeInput.X, probeInput.Y, strings.Join(names, ", "))
 	}
-	name, took, err := tryEncoder()
-	if err != nil {
-		d.fail("apt install libopenh264-7 (libopenh264-8 on Debian 13)", "the encoder of the live picture: %v", err)
-		return
-	}
-	d.ok("%s: %.1f ms for a picture of 640x480", name, took.Seconds()*1000)
+	d.encoders()
 }
 
 // network looks at the ports and at the addresses that viewers reach.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"math"
 	"sync"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 	"yfv2d/capture/live"
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/pipeline"
-	"yfv2d/stream"
-	"yfv2d/stream/openh264"
 )
 
 const (
@@ -148,35 +145,4 @@ func sourceFailed(label string, err error) finding {
 		f.Fix = "is the camera on, is its address right, does it send to this machine?"
 	}
 	return f
-}
-
-// tryEncoder encodes a few grey pictures and gives the fastest.
-func tryEncoder() (name string, took time.Duration, err error) {
-	size := image.Pt(640, 480)
-	enc, err := openh264.New(stream.EncoderConfig{Size: size, FPS: 30, Bitrate: 1_500_000})
-	if err != nil {
-		return "", 0, err
-	}
-	f := pipeline.NewFrame()
-	defer f.Close()
-	if err := f.Prepare(pipeline.I420, size); err != nil {
-		return "", 0, errors.Join(err, enc.Close())
-	}
-	f.At = time.Now()
-	best := time.Duration(math.MaxInt64)
-	for i := range 10 {
-		for j, pix := 0, f.Pix(); j < len(pix); j++ {
-			pix[j] = byte(j*(i+3)>>4&63 + 96)
-		}
-		f.At = f.At.Add(time.Second / 30)
-		start := time.Now()
-		au, err := enc.Encode(f, i == 0)
-		if err != nil {
-			return "", 0, errors.Join(err, enc.Close())
-		}
-		if len(au.Data) > 0 { // else the rate control left it out
-			best = min(best, time.Since(start))
-		}
-	}
-	return openh264.Version(), best, enc.Close()
 }

@@ -19,6 +19,7 @@ import (
 	"yfv2d/infer"
 	"yfv2d/infer/model"
 	"yfv2d/pipeline"
+	"yfv2d/stream"
 )
 
 // manager is a service manager's notify socket.
@@ -137,7 +138,7 @@ func TestWedgedInferenceStopsTheFeeding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cam, err := newCamera(settingsOf(cfg, &cfg.Cameras[0], m), m, workers, zerolog.Nop())
+	cam, err := newCamera(settingsOf(cfg, &cfg.Cameras[0], m), m, workers, stream.Encoders{}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

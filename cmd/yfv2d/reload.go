@@ -171,7 +171,7 @@ func (d *daemon) reloadLocked() (done stream.Reloaded, err error) {
 			next, done.Kept = append(next, before), append(done.Kept, s.Name)
 			continue
 		}
-		cam, err := newCamera(s, d.model, d.workers, d.log)
+		cam, err := newCamera(s, d.model, d.workers, d.encoders.Encoders, d.log)
 		if err != nil {
 			return done, errors.Join(err, closeAll(fresh))
 		}
@@ -235,6 +235,7 @@ func needRestart(old, now *config.Config) []string {
 		{"detect.class_scores", fmt.Sprint(old.Detect.ClassScores), fmt.Sprint(now.Detect.ClassScores)},
 		{"detect.engine", old.Detect.Engine, now.Detect.Engine},
 		{"detect.workers", old.Detect.Workers, now.Detect.Workers},
+		{"preview.encoder", old.Preview.Encoder, now.Preview.Encoder},
 		{"tracker.low_score", old.Tracker.LowScore, now.Tracker.LowScore},
 	} {
 		if !reflect.DeepEqual(k.old, k.now) {

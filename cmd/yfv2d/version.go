@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"gocv.io/x/gocv"
 
@@ -93,13 +94,17 @@ the engines on this machine, with the built-in model or the one that --model nam
 				if err != nil {
 					return err
 				}
-				text += v.details(engine)
+				enc, err := builtEncoders(zerolog.Nop()).choose(encoderAuto)
+				if err != nil {
+					return err
+				}
+				text += v.details(engine, enc.String())
 			}
 			_, err := fmt.Fprint(out, text)
 			return err
 		},
 	}
-	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print commit, Go, OpenCV, engine and built-in model")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print commit, Go, OpenCV, engine, encoders and built-in model")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().StringVar(&ref, "model", model.BuiltinName, "with --verbose: try the engines with this `model`, builtin or a file")
 	c.MarkFlagsMutuallyExclusive("verbose", "json")
@@ -126,11 +131,11 @@ func trial(ref string) (string, error) {
 	return fmt.Sprintf("%s (%.1f ms a forward of %s at %dx%d)", e.name, e.ms, m.Name, probeInput.X, probeInput.Y), nil
 }
 
-func (v versionInfo) details(engine string) string {
+func (v versionInfo) details(engine, encoders string) string {
 	commit := v.Commit
 	if commit == "" {
 		commit = "unknown"
 	}
-	return fmt.Sprintf("commit   %s\ngo       %s %s/%s\nopencv   %s\nengine   %s\nmodel    %s (built in)\n",
-		commit, v.Go, v.OS, v.Arch, v.OpenCV, engine, v.Model)
+	return fmt.Sprintf("commit   %s\ngo       %s %s/%s\nopencv   %s\nengine   %s\nencoders %s\nmodel    %s (built in)\n",
+		commit, v.Go, v.OS, v.Arch, v.OpenCV, engine, encoders, v.Model)
 }

@@ -111,7 +111,7 @@ func Default() Config {
 		Server:  Server{Listen: []string{"127.0.0.1:8080"}},
 		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
 		Tracker: Tracker{Config: tracker.DefaultConfig(), LowScore: 0.1},
-		Preview: Preview{BitrateKbps: 1500, Encoder: "openh264"},
+		Preview: Preview{BitrateKbps: 1500, Encoder: "auto"},
 		Capture: Capture{RetryMax: 30 * time.Second},
 	}
 }

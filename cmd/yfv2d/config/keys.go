@@ -102,8 +102,9 @@ var keys = []key{
 		doc: "frames a second of the live picture; 0 is the camera's rate, at most 30"},
 	{path: "preview.bitrate_kbps", at: func(c *Config, _ *Camera) any { return &c.Preview.BitrateKbps }, min: 50, max: 50000,
 		doc: "kilobits a second of each live picture"},
-	{path: "preview.encoder", at: func(c *Config, _ *Camera) any { return &c.Preview.Encoder }, oneOf: []string{"openh264"},
-		doc: "what encodes the live picture"},
+	{path: "preview.encoder", at: func(c *Config, _ *Camera) any { return &c.Preview.Encoder },
+		oneOf: []string{"auto", "openh264", "x264", "vp8"},
+		doc:   "what encodes the live picture in H.264 (viewers without it get VP8); auto: the least costly that works; vp8: VP8 for all; x264: if built with the tag x264"},
 
 	{path: "capture.retry_max", at: func(c *Config, _ *Camera) any { return &c.Capture.RetryMax }, min: 1, max: 600,
 		doc: "a camera that is down is tried again after half a second at first, later after so many seconds at most"},
