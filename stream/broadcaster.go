@@ -125,7 +125,7 @@ func (b *Broadcaster) Write(f *pipeline.Frame, tracks []tracker.Track) error {
 func (b *Broadcaster) write(f *pipeline.Frame, tracks []tracker.Track) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	want, err := b.arrive()
+	want, err := b.arrive(f.At)
 	if err != nil {
 		return err
 	}
@@ -147,19 +147,6 @@ func (b *Broadcaster) codecs() []pipeline.Codec { return b.cfg.Encoders.Codecs()
 // relayProfile is the H.264 profile_idc of the camera's own stream if that may be relayed, else 0.
 func (b *Broadcaster) relayProfile() uint8 { return 0 }
 
-// lane is an encode of a codec.
-func (b *Broadcaster) lane(name string, codec pipeline.Codec) *lane {
-	for _, l := range b.lanes {
-		if l.name == name && l.codec == codec && !l.relay {
-			return l
-		}
-	}
-	return nil
-}
-
-// place gives a viewer its lane. b.mu is held.
-func (b *Broadcaster) place(v *viewer) { b.assign(v, b.lane(v.asked.rendition, v.asked.codec), nil) }
-
 // Detected tells live listeners of a detection step, in pixels of a picture of that size. It never blocks.
 func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) {
 	if s != nil {
@@ -170,21 +157,26 @@ func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) {
 // lag is how much later than a frame's capture the detections before and after it are known; 0 before the first detection.
 func (b *Broadcaster) lag() time.Duration { return b.feed.lag() }
 
-// arrive tells those who wait for any frame that one is here, and reads what is wanted of it.
-func (b *Broadcaster) arrive() (pipeline.Wanted, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return 0, ErrBroadcasterClosed
-	}
-	want := b.Wants()
+// came tells those who wait for any picture that one is here. b.mu is held.
+func (b *Broadcaster) came() {
 	b.last = time.Now()
 	if b.arrival != nil {
 		close(b.arrival)
 		b.arrival = nil
 		b.refresh()
 	}
-	return want, nil
+}
+
+// arrive tells those who wait for any frame that one is here, moves viewers, and reads what is wanted of the frame.
+func (b *Broadcaster) arrive(at time.Time) (pipeline.Wanted, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, ErrBroadcasterClosed
+	}
+	b.came()
+	b.steer(at)
+	return b.Wants(), nil
 }
 
 // note remembers how the newest frame went, for Stats.

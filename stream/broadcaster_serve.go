@@ -94,7 +94,7 @@ func (b *Broadcaster) prepare(f *pipeline.Frame, o *outcome) []*rendition {
 		if r.name == smallName {
 			size = half(size)
 		}
-		if err := r.ready(size); err != nil {
+		if err := r.ready(size, f.At); err != nil {
 			o.note(err)
 			continue
 		}

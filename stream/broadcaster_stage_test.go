@@ -20,6 +20,8 @@ type faultyEncoder struct {
 	lab    *encoderLab
 	codec  pipeline.Codec
 	cfg    EncoderConfig
+	id     int // counts encoders
+	coded  int // units so far
 	closed bool
 }
 
@@ -47,7 +49,7 @@ func (l *encoderLab) makeFor(codec pipeline.Codec, cfg EncoderConfig) (Encoder, 
 	}
 	l.made++
 	l.sizes = append(l.sizes, cfg.Size)
-	return &faultyEncoder{lab: l, codec: codec, cfg: cfg}, nil
+	return &faultyEncoder{lab: l, codec: codec, cfg: cfg, id: l.made}, nil
 }
 
 func (l *encoderLab) live() int {
@@ -81,7 +83,8 @@ func (e *faultyEncoder) Encode(f *pipeline.Frame, key bool) (pipeline.AccessUnit
 		e.lab.keys = append(e.lab.keys, f.Seq)
 		nal = 0x65
 	}
-	data := append([]byte{0, 0, 0, 1, nal}, fmt.Sprintf("frame %d of %v, luma %d", f.Seq, f.Size(), f.Pix()[0])...)
+	e.coded++
+	data := fmt.Appendf([]byte{0, 0, 0, 1, nal}, "frame %d of %v, luma %d;%d;%d", f.Seq, f.Size(), f.Pix()[0], e.id, e.coded)
 	if e.codec == pipeline.VP8 {
 		data = data[5:]
 	}

@@ -34,13 +34,15 @@ type rendition struct {
 	enc     Encoder // nil while nobody watches
 	size    image.Point
 	pack    func(data []byte) [][]byte
-	failure error // why there is no encoder; tried again at retry
-	retry   time.Time
+	failure error     // why there is no encoder; tried again at retry
+	retry   time.Time // capture time
+	ramp    ramp
 
 	// Under b.mu.
 	running bool
 	encoder string // library and version
-	bitrate int
+	goal    int    // bitrate on paths that carry it; 0 before the first encoder
+	bitrate int    // that the encoder was told
 	skipped uint64
 }
 
@@ -63,9 +65,13 @@ func (r *rendition) write(f *pipeline.Frame) error {
 	r.b.mu.Lock()
 	key := r.keyDue(f.At, r.b.rtpTime(f.At))
 	r.b.mu.Unlock()
-	au, err := r.enc.Encode(f, key)
+	err := r.aim(f.At)
+	var au pipeline.AccessUnit
+	if err == nil {
+		au, err = r.enc.Encode(f, key)
+	}
 	if err != nil {
-		err = r.rest(err)
+		err = r.rest(err, f.At)
 		r.refuse()
 		return err
 	}
@@ -77,6 +83,41 @@ func (r *rendition) write(f *pipeline.Frame) error {
 	}
 	r.b.toEncoded.Observe(time.Since(f.At))
 	r.b.deliver(&r.lane, &unit{at: au.At, ts: r.b.rtpTime(au.At), key: au.Key, codec: au.Codec, payloads: r.pack(au.Data)})
+	return nil
+}
+
+// rate is the bitrate that the rendition should have at a time, by what its viewers' paths carry. The turn is held.
+func (r *rendition) rate(nominal int, at time.Time) int {
+	var paths []int
+	r.b.mu.Lock()
+	for v := range r.members {
+		if v.cur == &r.lane || v.awaits(&r.lane) {
+			paths = append(paths, int(v.path.Load()))
+		}
+	}
+	r.b.mu.Unlock()
+	floor := mainFloor
+	if r.name == smallName {
+		floor = smallFloor
+	}
+	return r.ramp.follow(encodeRate(nominal, floor, r.name == cleanName, paths), at)
+}
+
+// aim tells the encoder of a new bitrate if there is one. The turn is held.
+func (r *rendition) aim(at time.Time) error {
+	r.b.mu.Lock()
+	now, nominal := r.bitrate, r.goal
+	r.b.mu.Unlock()
+	next := r.rate(nominal, at)
+	if !worthTelling(now, next, nominal) {
+		return nil
+	}
+	if err := r.enc.SetBitrate(next); err != nil {
+		return err
+	}
+	r.b.mu.Lock()
+	r.bitrate = next
+	r.b.mu.Unlock()
 	return nil
 }
 
@@ -102,21 +143,23 @@ func (r *rendition) watched() bool {
 }
 
 // ready makes an encoder for this size if there is none. The turn is held.
-func (r *rendition) ready(size image.Point) error {
+func (r *rendition) ready(size image.Point, at time.Time) error {
 	if r.enc != nil && r.size == size {
 		return nil
 	}
-	if r.failure != nil && r.size == size && time.Now().Before(r.retry) {
+	if r.failure != nil && r.size == size && at.Before(r.retry) {
 		return r.failure
 	}
 	if err := r.closeEncoder(); err != nil {
 		r.b.cfg.Log.Warn().Err(err).Str("camera", r.b.cfg.Name).Msg("encoder did not close cleanly")
 	}
-	cfg := EncoderConfig{Size: size, FPS: r.b.cfg.FPS, Bitrate: r.nominal(size)}
+	goal := r.nominal(size)
+	r.ramp = ramp{}
+	cfg := EncoderConfig{Size: size, FPS: r.b.cfg.FPS, Bitrate: r.rate(goal, at)}
 	enc, err := r.b.cfg.Encoders.New(r.codec, cfg)
 	r.size = size
 	if err != nil {
-		return r.rest(err)
+		return r.rest(err, at)
 	}
 	r.enc, r.failure = enc, nil
 	name := "encoder"
@@ -124,7 +167,8 @@ func (r *rendition) ready(size image.Point) error {
 		name = s.String()
 	}
 	r.b.mu.Lock()
-	r.running, r.encoder, r.bitrate, r.coded, r.keyAsked, r.lastKey = true, name, cfg.Bitrate, size, true, time.Time{}
+	r.running, r.encoder, r.goal, r.bitrate = true, name, goal, cfg.Bitrate
+	r.coded, r.keyAsked, r.lastKey = size, true, time.Time{}
 	r.b.mu.Unlock()
 	r.b.cfg.Log.Debug().Str("camera", r.b.cfg.Name).Str("rendition", r.name).Str("encoder", name).Stringer("size", size).
 		Int("bps", cfg.Bitrate).Msg("encoder started")
@@ -145,9 +189,6 @@ func (r *rendition) nominal(size image.Point) int {
 	return max(bitrateFor(size.Mul(2), r.b.cfg.FPS)/4, smallFloor)
 }
 
-// smallFloor is the least bitrate of a small picture.
-const smallFloor = 100_000
-
 // bitrateFor gives a camera picture a ninth of a bit for each pixel, about 1 Mbit/s at 640x480 and 3 Mbit/s at
 // 1280x720, 30 frames/s: at these libopenh264 stays above 32 dB PSNR on moving scenes.
 func bitrateFor(size image.Point, fps float64) int {
@@ -162,9 +203,9 @@ func half(size image.Point) image.Point {
 }
 
 // rest frees an encoder that failed; a new one is tried after a while. The turn is held.
-func (r *rendition) rest(err error) error {
+func (r *rendition) rest(err error, at time.Time) error {
 	r.failure = fmt.Errorf("camera %q, %s picture: %w", r.b.cfg.Name, r.name, err)
-	r.retry = time.Now().Add(retryInterval)
+	r.retry = at.Add(retryInterval)
 	return errors.Join(r.failure, r.closeEncoder())
 }
 

@@ -23,7 +23,7 @@ func paintWhite(f *pipeline.Frame, _ []tracker.Track) error {
 
 // text is what a faultyEncoder said in a unit.
 func text(u *unit) string {
-	p := string(u.payloads[0])
+	p, _, _ := strings.Cut(string(u.payloads[0]), ";")
 	return p[strings.Index(p, "frame"):]
 }
 

@@ -53,7 +53,7 @@ type viewer struct {
 	interim *lane // what serves it until home gives a key picture; nil if nothing does
 	cur     *lane // whose units it gets; nil before the first
 	from    *lane // what it got before it was taken off for the sake of a key picture that is under way
-	waits   time.Time
+	watch   pathWatch
 	queue   []*unit
 	starved bool   // units of cur are left out until its next key picture
 	begun   bool   // a unit went in
