@@ -21,6 +21,15 @@ type schedule struct {
 	next     time.Time     // the next planned moment; zero before the first frame
 }
 
+// Schedule is a schedule for who takes fewer frames than a pipeline gives.
+type Schedule struct{ s schedule }
+
+// NewSchedule makes a schedule of fps picks a second; 0 or less picks every frame.
+func NewSchedule(fps float64) *Schedule { return &Schedule{newSchedule(fps)} }
+
+// Due says whether the frame captured at that time is picked. It is asked for every frame, by one goroutine at a time.
+func (s *Schedule) Due(at time.Time) bool { return s.s.due(at) }
+
 // newSchedule makes a schedule of fps picks a second; 0 or less picks every frame.
 func newSchedule(fps float64) schedule {
 	if fps <= 0 {

@@ -94,11 +94,14 @@ const (
 	WantSnapshot                         // one still without boxes
 	WantAnnotated                        // encode with boxes
 	WantSnapshotBoxes                    // one still with boxes
+	WantMotion                           // moving JPEG pictures without boxes
+	WantMotionBoxes                      // moving JPEG pictures with boxes
 )
 
 // Sink takes the frames of the overlay stage. Wants is atomic and may be called from any goroutine. Write borrows f and
 // tracks for the call and may draw on f; the order is: what wants no boxes, then draw, then what wants boxes. It
-// returns ErrSkipped if the encoder chose to drop the frame; any other error is a failed frame (counted, not fatal).
+// returns ErrSkipped if the encoder chose to drop the frame and ErrNotDue if nobody wants this one; any other error is a
+// failed frame (counted, not fatal).
 type Sink interface {
 	Wants() Wanted
 	Write(f *Frame, tracks []tracker.Track) error
@@ -106,3 +109,6 @@ type Sink interface {
 
 // ErrSkipped says that a frame was left out by the encoder's rate control.
 var ErrSkipped = errors.New("frame skipped by the encoder")
+
+// ErrNotDue says that all who watch want fewer frames than come, and not this one.
+var ErrNotDue = errors.New("frame not due")

@@ -278,6 +278,8 @@ func (r *run) show(f *Frame, due *schedule, bad *faults) {
 		r.main.books.previewed()
 	case errors.Is(err, ErrSkipped):
 		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.EncodeSkipped })
+	case errors.Is(err, ErrNotDue):
+		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.NotDue })
 	default:
 		bad.note(err)
 		r.main.books.dropPreview(func(d *PreviewDrops) *uint64 { return &d.Failed })

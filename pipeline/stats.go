@@ -36,7 +36,7 @@ type PreviewDrops struct {
 	CaptureSlot   uint64 `json:"capture_slot"` // a newer frame came before the letterbox stage took this one
 	PreviewSlot   uint64 `json:"preview_slot"` // a newer frame came before the overlay stage took this one
 	NoViewer      uint64 `json:"no_viewer"`
-	NotDue        uint64 `json:"not_due"` // preview.fps
+	NotDue        uint64 `json:"not_due"` // preview.fps, or what viewers of moving JPEG pictures ask for
 	EncodeSkipped uint64 `json:"encode_skipped"`
 	OtherSource   uint64 `json:"other_source"` // the preview shows the camera's other source; 0 with one source
 	Failed        uint64 `json:"failed"`

@@ -61,6 +61,7 @@ func (s *Server) routes() (http.Handler, error) {
 	get(mux, "/api/cameras", s.serveCameras)
 	get(mux, "/api/cameras/{name}", s.serveCamera)
 	get(mux, "/api/cameras/{name}/snapshot.jpg", s.serveSnapshot)
+	get(mux, "/api/cameras/{name}/stream.mjpeg", s.serveMotion)
 	post(mux, "/api/cameras/{name}/retry", s.serveRetry)
 	post(mux, "/api/reload", s.serveReload)
 	get(mux, "/api/live", s.serveLive)

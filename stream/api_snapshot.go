@@ -18,7 +18,7 @@ func (s *Server) serveSnapshot(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	boxes, err := wantsBoxes(r)
+	opt, err := pictureOptions(r.URL.RawQuery)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
@@ -29,7 +29,7 @@ func (s *Server) serveSnapshot(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), snapshotTimeout)
 	defer cancel()
-	jpeg, at, err := c.Broadcaster.Snapshot(ctx, boxes)
+	jpeg, at, err := c.Broadcaster.snapshot(ctx, opt)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
 		writeError(w, http.StatusServiceUnavailable, snapshotError(c, err))
@@ -40,19 +40,8 @@ func (s *Server) serveSnapshot(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(jpeg)))
 	h.Set("Content-Disposition", fmt.Sprintf(`inline; filename="%s-%s.jpg"`, c.Name, at.Format("20060102-150405")))
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Capture-Time", at.UTC().Format("2006-01-02T15:04:05.000Z"))
+	h.Set("X-Capture-Time", captureTime(at))
 	_, _ = w.Write(jpeg) // the client may have gone
-}
-
-func wantsBoxes(r *http.Request) (bool, error) {
-	switch v := r.URL.Query().Get("boxes"); v {
-	case "", "1":
-		return true, nil
-	case "0":
-		return false, nil
-	default:
-		return false, fmt.Errorf("boxes=%s: use boxes=1 (default) or boxes=0", quote(v))
-	}
 }
 
 func snapshotError(c *Camera, err error) string {

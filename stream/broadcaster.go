@@ -40,6 +40,7 @@ type Broadcaster struct {
 	toSent    *pipeline.Histogram
 	jpeg      jpegMaker
 	feed      *liveFeed
+	motion    *motion
 	rtpBase   uint32    // RTP timestamp of rtpStart
 	rtpStart  time.Time // when the camera's RTP clock began
 
@@ -85,6 +86,7 @@ func NewBroadcaster(cfg BroadcasterConfig) *Broadcaster {
 		rtpBase:   rand.Uint32(), // RFC 3550 5.1
 		rtpStart:  time.Now(),
 	}
+	b.motion = newMotion(b)
 	if b.cfg.Encoders.H264 == nil {
 		b.cfg.Encoders.H264 = cfg.NewEncoder
 	}
@@ -102,7 +104,7 @@ func (b *Broadcaster) Wants() pipeline.Wanted { return pipeline.Wanted(b.wants.L
 
 // refresh recomputes wants. mu is held.
 func (b *Broadcaster) refresh() {
-	var w pipeline.Wanted
+	w := b.motion.wants()
 	for _, l := range b.lanes {
 		w |= l.wanted()
 	}
@@ -128,6 +130,10 @@ func (b *Broadcaster) write(f *pipeline.Frame, tracks []tracker.Track) error {
 	want, err := b.arrive(f.At)
 	if err != nil {
 		return err
+	}
+	all := want
+	if want = b.motion.pick(want, f.At); want == 0 && all != 0 {
+		return pipeline.ErrNotDue
 	}
 	b.feed.frame(f.At, b.rtpTime(f.At), f.Size(), tracks)
 	err = b.serve(want, f, tracks)
@@ -220,6 +226,7 @@ func (b *Broadcaster) Close() error {
 	if arrival != nil {
 		close(arrival)
 	}
+	b.motion.close()
 	var errs []error
 	for _, r := range b.renditions {
 		errs = append(errs, r.closeEncoder())

@@ -47,7 +47,8 @@ func (b *Broadcaster) serve(want pipeline.Wanted, f *pipeline.Frame, tracks []tr
 			want &= pipeline.WantSnapshot
 		}
 	}
-	encodes := want &^ (pipeline.WantSnapshot | pipeline.WantSnapshotBoxes)
+	const stills = pipeline.WantSnapshot | pipeline.WantSnapshotBoxes | pipeline.WantMotion | pipeline.WantMotionBoxes
+	encodes := want &^ stills
 	var work []*rendition
 	if encodes != 0 {
 		work = b.prepare(f, &o)
@@ -58,7 +59,10 @@ func (b *Broadcaster) serve(want pipeline.Wanted, f *pipeline.Frame, tracks []tr
 		b.takeShot(plain, whole)
 		o.got = true
 	}
-	if want&(pipeline.WantAnnotated|pipeline.WantSnapshotBoxes) != 0 {
+	if want&pipeline.WantMotion != 0 {
+		o.note(b.motion.take(plain, f))
+	}
+	if want&(pipeline.WantAnnotated|pipeline.WantSnapshotBoxes|pipeline.WantMotionBoxes) != 0 {
 		b.serveBoxes(want, work, f, tracks, &o)
 	}
 	return o.result()
@@ -76,6 +80,9 @@ func (b *Broadcaster) serveBoxes(want pipeline.Wanted, work []*rendition, f *pip
 	if want&pipeline.WantSnapshotBoxes != 0 {
 		b.takeShot(boxed, f)
 		o.got = true
+	}
+	if want&pipeline.WantMotionBoxes != 0 {
+		o.note(b.motion.take(boxed, f))
 	}
 }
 

@@ -54,7 +54,8 @@ type Server struct {
 	now     func() time.Time // the clock; tests set it before the first request
 	started time.Time
 
-	selfTests selfTests
+	selfTests     selfTests
+	motionViewers atomic.Int32 // requests for moving JPEG pictures that are served now
 
 	mu        sync.Mutex // guards listeners
 	listeners []net.Listener

@@ -36,9 +36,14 @@ type shot struct {
 	pix    []byte
 	err    error
 
-	once    sync.Once
-	jpeg    []byte // set in once, and so is jpegErr
-	jpegErr error
+	jpegs [5]lazyJPEG // by quarters of the picture's width and height
+}
+
+// lazyJPEG is made by the first who looks at it.
+type lazyJPEG struct {
+	once sync.Once
+	jpeg []byte // set in once, and so is err
+	err  error
 }
 
 func (s *shot) fail(err error) {
@@ -49,8 +54,13 @@ func (s *shot) fail(err error) {
 // Snapshot waits for the next frame and returns it as JPEG, with or without boxes, and its capture time. It works
 // without viewers. Askers that wait for the same frame share one JPEG: do not write to it.
 func (b *Broadcaster) Snapshot(ctx context.Context, boxes bool) ([]byte, time.Time, error) {
+	return b.snapshot(ctx, pictureOption{boxes: boxes})
+}
+
+// snapshot is Snapshot at the width that opt asks for.
+func (b *Broadcaster) snapshot(ctx context.Context, opt pictureOption) ([]byte, time.Time, error) {
 	kind := plain
-	if boxes {
+	if opt.boxes {
 		kind = boxed
 	}
 	s, err := b.askShot(kind)
@@ -65,14 +75,37 @@ func (b *Broadcaster) Snapshot(ctx context.Context, boxes bool) ([]byte, time.Ti
 	if s.err != nil {
 		return nil, time.Time{}, s.err
 	}
-	s.once.Do(func() {
-		s.jpeg, s.jpegErr = b.jpeg.encode(s)
-		s.pix = nil
-	})
-	if s.jpegErr != nil {
-		return nil, time.Time{}, fmt.Errorf("camera %q: snapshot: %w", b.cfg.Name, s.jpegErr)
+	jpeg, err := s.encode(&b.jpeg, opt.variant(s.size))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("camera %q: snapshot: %w", b.cfg.Name, err)
 	}
-	return s.jpeg, s.at, nil
+	return jpeg, s.at, nil
+}
+
+// encode is the still in a variant.
+func (s *shot) encode(maker *jpegMaker, v variant) ([]byte, error) {
+	j := &s.jpegs[v.quarters]
+	j.once.Do(func() { j.jpeg, j.err = s.make(maker, v) })
+	return j.jpeg, j.err
+}
+
+func (s *shot) make(maker *jpegMaker, v variant) ([]byte, error) {
+	if v.quarters == 4 {
+		return maker.encode(s.format, s.size, s.pix)
+	}
+	from, pix := image.Pt(s.size.X&^1, s.size.Y&^1), s.pix
+	if s.format == pipeline.BGR {
+		pix = make([]byte, yuv.Len(from))
+		if err := yuv.FromBGR(pix, s.pix, s.size.X*3, from); err != nil {
+			return nil, err
+		}
+	}
+	size := v.scaled(s.size)
+	small := make([]byte, yuv.Len(size))
+	if err := yuv.Scale(small, size, pix, from); err != nil {
+		return nil, err
+	}
+	return maker.encode(pipeline.I420, size, small)
 }
 
 // askShot joins the shot that is already wanted or makes one.
@@ -129,36 +162,36 @@ func (b *Broadcaster) awaitFrame(ctx context.Context) error {
 	}
 }
 
-// jpegMaker turns shots into JPEG, one at a time, with a scratch Mat that it owns.
+// jpegMaker turns pictures into JPEG, one at a time, with a scratch Mat that it owns.
 type jpegMaker struct {
 	mu     sync.Mutex // held while a JPEG is made; guards bgr
 	bgr    *pipeline.Frame
 	closed bool
 }
 
-func (j *jpegMaker) encode(s *shot) ([]byte, error) {
+func (j *jpegMaker) encode(format pipeline.Format, size image.Point, pix []byte) ([]byte, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
 		return nil, ErrBroadcasterClosed
 	}
-	if s.size.X > maxJPEGSide || s.size.Y > maxJPEGSide {
-		return nil, fmt.Errorf("%dx%d pixels: a JPEG's sides are at most %d", s.size.X, s.size.Y, maxJPEGSide)
+	if size.X > maxJPEGSide || size.Y > maxJPEGSide {
+		return nil, fmt.Errorf("%dx%d pixels: a JPEG's sides are at most %d", size.X, size.Y, maxJPEGSide)
 	}
 	if j.bgr == nil {
 		j.bgr = pipeline.NewFrame()
 	}
-	if err := j.bgr.Prepare(pipeline.BGR, s.size); err != nil {
+	if err := j.bgr.Prepare(pipeline.BGR, size); err != nil {
 		return nil, err
 	}
-	if s.format == pipeline.BGR {
-		copy(j.bgr.Pix(), s.pix)
-	} else if err := yuv.ToBGR(j.bgr.Pix(), s.size.X*3, s.pix, s.size); err != nil {
+	if format == pipeline.BGR {
+		copy(j.bgr.Pix(), pix)
+	} else if err := yuv.ToBGR(j.bgr.Pix(), size.X*3, pix, size); err != nil {
 		return nil, err
 	}
 	buf, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, j.bgr.Img, []int{gocv.IMWriteJpegQuality, jpegQuality})
 	if err != nil {
-		return nil, fmt.Errorf("encode a JPEG of %dx%d: %w", s.size.X, s.size.Y, err)
+		return nil, fmt.Errorf("encode a JPEG of %dx%d: %w", size.X, size.Y, err)
 	}
 	defer buf.Close()
 	jpeg := append([]byte(nil), buf.GetBytes()...)
