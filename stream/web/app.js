@@ -28,6 +28,7 @@ let pollTimer, hiddenTimer;
 
 const page = { live, servers: () => servers, single: () => alone !== null, poll };
 
+const tester = test === null ? null : import('./selftest.js'); // fetched while the first picture is on its way
 if (test !== null) {
   override({ boxes: true, hidden: [], trails: false, mode: query.get('mode') === 'exact' ? 'exact' : 'low_latency' });
 }
@@ -100,6 +101,13 @@ function show(reading) {
   fresh.forEach((card) => card.look());
   showSummary(list);
   sawClasses(list.flatMap((c) => c.objects.map(nameOf)));
+  if (test !== null && !page.tested && list.length) startTest();
+}
+
+function startTest() {
+  page.tested = true;
+  const card = cards.values().next().value;
+  tester.then((m) => m.run({ id: test, query, card, live }));
 }
 
 // route shows the camera that the address names alone, else all of them; one that is the only one is always alone.

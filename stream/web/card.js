@@ -33,7 +33,7 @@ export class Card {
       url: `${base}/whep`,
       servers: page.servers,
       changed: () => this.#playerChanged(),
-      shown: (video) => this.#videoShown(video),
+      shown: (video, meta) => this.#videoShown(video, meta),
     });
     this.retryAt = `${base}/retry`;
     this.#fill(base);
@@ -158,7 +158,7 @@ export class Card {
     this.showState();
   }
 
-  #videoShown(video) {
+  #videoShown(video, meta) {
     if (!this.pipHeard) this.pipHeard = new WeakSet();
     if (!this.pipHeard.has(video)) {
       this.pipHeard.add(video);
@@ -166,7 +166,7 @@ export class Card {
         video.addEventListener(e, () => this.#ask());
       }
     }
-    this.#follow();
+    this.overlay.follow(video, this.player.rendition !== 'annotated', meta);
   }
 
   #follow() {

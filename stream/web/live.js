@@ -22,6 +22,11 @@ class Clock {
   offset = 0; // ms to add to a page time
   rtt = null; // ms, of the quickest of the newest pings
 
+  // settled says whether enough pings were answered to rely upon offset.
+  get settled() {
+    return this.#samples.length >= firstPings / 2;
+  }
+
   add(sent, serverTime, received) {
     this.#samples.push({ rtt: received - sent, offset: serverTime - (sent + received) / 2 });
     if (this.#samples.length > keepSamples) this.#samples.shift();

@@ -38,7 +38,8 @@ export class Overlay {
   }
 
   // follow draws on this video's frames from now on; null on none. drawing is false if the picture has its boxes already.
-  follow(video, drawing) {
+  // meta is what the browser told of the frame on the screen, if it is known.
+  follow(video, drawing, meta = null) {
     this.#drawing = drawing;
     if (video !== this.#video) {
       this.#video?.cancelVideoFrameCallback?.(this.#callback);
@@ -48,6 +49,15 @@ export class Overlay {
       if (video?.requestVideoFrameCallback) this.#arm();
     }
     if (!video || !drawing) this.#clear();
+    if (meta) {
+      this.#meta = meta;
+      this.redraw();
+    }
+  }
+
+  // draws says whether this page draws the boxes of what it shows.
+  get draws() {
+    return this.#drawing;
   }
 
   // redraw draws once more on the frame on the screen: a choice has changed.

@@ -26,6 +26,7 @@ export class Player {
   rendition = ''; // of the picture that is shown, as it was asked for
   mode = '';
   stats = null; // the newest figures of the receiver, see readStats
+  firstPicture = null; // page time, ms
 
   #current = null; // the link that is shown: {session, video, rendition, mode}
   #next = null; // the one that is being made
@@ -40,7 +41,8 @@ export class Player {
   #hold = null; // ms to hold pictures back, where the server cannot say it
 
   // video is the element to show, url the WHEP endpoint, servers gives the ICE servers. changed is called when state or
-  // reason change, shown when another video element has taken the place of the first.
+  // reason change, shown when another video element has taken the place of the first, with what the browser tells
+  // of the frame on it.
   constructor({ video, url, servers, changed, shown }) {
     this.video = video;
     this.url = url;
@@ -162,7 +164,7 @@ export class Player {
     }
     let frames = 0;
     const look = (now, meta) => {
-      if (link === this.#next) this.#show(link);
+      if (link === this.#next) this.#show(link, meta);
       if (link !== this.#current || meta.rtpTimestamp !== undefined) return;
       if (++frames < tellingFrames) video.requestVideoFrameCallback(look);
       else this.#blinded();
@@ -171,8 +173,9 @@ export class Player {
   }
 
   // show puts a link with a picture in the place of the one before it.
-  #show(link) {
+  #show(link, meta = null) {
     if (link !== this.#next) return;
+    this.firstPicture ??= meta?.expectedDisplayTime ?? performance.now();
     const old = this.#current;
     clearTimeout(link.limit);
     this.#current = link;
@@ -189,7 +192,7 @@ export class Player {
     }
     old?.session.close();
     this.holdBack(this.#hold);
-    this.shown(this.video);
+    this.shown(this.video, meta);
     this.#set('playing', '');
     this.changed();
   }
