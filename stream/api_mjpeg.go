@@ -68,7 +68,7 @@ func (s *Server) serveMotion(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	sendMotion(newLasting(w, r), r.Context(), v, first)
+	s.sendMotion(newLasting(w, r, s.pace.take), r.Context(), v, first)
 }
 
 // firstPicture adds a viewer and waits for its first picture.
@@ -95,7 +95,7 @@ func (c *Camera) firstPicture(ctx context.Context, opt pictureOption) (*motionVi
 }
 
 // sendMotion sends pictures as long as they come and are taken.
-func sendMotion(out *lasting, ctx context.Context, v *motionViewer, p *motionPicture) {
+func (s *Server) sendMotion(out *lasting, ctx context.Context, v *motionViewer, p *motionPicture) {
 	if out.send([]byte("--"+motionBoundary+"\r\n")) != nil {
 		return
 	}
@@ -103,7 +103,7 @@ func sendMotion(out *lasting, ctx context.Context, v *motionViewer, p *motionPic
 		if out.send(p.part) != nil {
 			return
 		}
-		wait, cancel := context.WithTimeout(ctx, takeTimeout)
+		wait, cancel := context.WithTimeout(ctx, s.pace.take)
 		next, err := v.next(wait)
 		cancel()
 		if err != nil {

@@ -20,6 +20,15 @@ const (
 	maxSubscribersOfAddr = 64
 )
 
+// livePace is how patient the server is with who listens to something that lasts.
+type livePace struct {
+	take      time.Duration // a client that takes nothing for so long is given up
+	ping      time.Duration // how often a WebSocket's other end is asked for a sign of life
+	heartbeat time.Duration // how often silent server-sent events say a word: proxies keep the connection, and who has gone is noticed
+}
+
+var defaultPace = livePace{take: 10 * time.Second, ping: 5 * time.Second, heartbeat: 15 * time.Second}
+
 // liveHub is all who listen to live messages.
 type liveHub struct {
 	dropped [liveKinds]atomic.Uint64 // messages left out for subscribers that were too slow, by kind

@@ -15,10 +15,6 @@ import (
 )
 
 const (
-	// takeTimeout is how long a client may take nothing before it is given up.
-	takeTimeout = 10 * time.Second
-	// pingInterval is how often a WebSocket's other end is asked whether it still takes messages.
-	pingInterval = 5 * time.Second
 	// closeTimeout is what the closing words of a WebSocket may take. It is less than stopTimeout.
 	closeTimeout = 200 * time.Millisecond
 	// maxPing is the bytes of a message from a page.
@@ -30,7 +26,7 @@ const (
 
 var (
 	errFlood = errors.New("too many messages")
-	errSlow  = errors.New("nothing was taken for 10 s")
+	errSlow  = errors.New("nothing was taken for too long")
 )
 
 // serveLive is the WebSocket that carries live messages. That it comes from our own page, or from one that is allowed,
@@ -48,7 +44,7 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.live.leave(sub)
 	taken := &hijack{ResponseWriter: w}
-	l := &liveSocket{sub: sub, pings: rate.NewLimiter(pingsPerSecond, pingBurst)}
+	l := &liveSocket{sub: sub, pace: s.pace, pings: rate.NewLimiter(pingsPerSecond, pingBurst)}
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
 	l.end = end
@@ -81,6 +77,7 @@ type liveSocket struct {
 	sub   *liveSubscriber
 	conn  *websocket.Conn
 	tcp   net.Conn
+	pace  livePace
 	pings *rate.Limiter
 	end   context.CancelCauseFunc
 }
@@ -134,7 +131,7 @@ func (l *liveSocket) write(ctx context.Context) error {
 }
 
 func (l *liveSocket) send(text []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), l.pace.take)
 	defer cancel()
 	return l.conn.Write(ctx, websocket.MessageText, text)
 }
@@ -168,7 +165,7 @@ func (l *liveSocket) allow() bool {
 
 // keepAlive ends when the client shows no sign of life: it takes nothing, or is gone without a word.
 func (l *liveSocket) keepAlive(ctx context.Context) error {
-	tick := time.NewTicker(pingInterval)
+	tick := time.NewTicker(l.pace.ping)
 	defer tick.Stop()
 	for {
 		select {
@@ -176,7 +173,7 @@ func (l *liveSocket) keepAlive(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		ping, cancel := context.WithTimeout(ctx, takeTimeout)
+		ping, cancel := context.WithTimeout(ctx, l.pace.take)
 		err := l.conn.Ping(ping)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,7 +119,7 @@ func newLiveStage(t *testing.T, cameras int, change func(*Config)) *liveStage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.s, st.stop = s, runServer(t, s)
+	st.s, st.stop = s, sync.OnceValue(runServer(t, s))
 	t.Cleanup(func() {
 		if err := st.stop(); err != nil {
 			t.Error(err)

@@ -55,6 +55,7 @@ type Server struct {
 	started time.Time
 
 	selfTests     selfTests
+	pace          livePace
 	motionViewers atomic.Int32 // requests for moving JPEG pictures that are served now
 
 	mu        sync.Mutex // guards listeners
@@ -71,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, live: newLiveHub(), ready: make(chan struct{}), now: time.Now, started: time.Now()}
+	s := &Server{cfg: cfg, live: newLiveHub(), pace: defaultPace, ready: make(chan struct{}), now: time.Now, started: time.Now()}
 	if err := s.SetCameras(cfg.Cameras); err != nil {
 		return nil, err
 	}
