@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -16,7 +18,7 @@ type chromium struct {
 // startChromium starts it with an empty profile and an empty tab.
 func startChromium(ctx context.Context) (*chromium, error) {
 	// As root Chromium has no sandbox; without the background flags it looks up hosts that are none of our business.
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU)
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 800))
 	for _, f := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-dev-shm-usage", "mute-audio"} {
 		flags = append(flags, chromedp.Flag(f, true))
 	}
@@ -34,10 +36,23 @@ func startChromium(ctx context.Context) (*chromium, error) {
 	return c, nil
 }
 
-// open shows a page in a tab with a profile of its own: nothing of earlier openings is cached. shut closes it.
+// open shows a page in a window with a profile of its own: nothing of earlier openings is cached. shut closes it.
 func (c *chromium) open(ctx context.Context, url string) (shut func(), err error) {
-	tab, shut := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
-	if err := chromedp.Run(tab, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(url)); err != nil {
+	browser := cdp.WithExecutor(c.ctx, chromedp.FromContext(c.ctx).Browser)
+	profile, err := target.CreateBrowserContext().WithDisposeOnDetach(true).Do(browser)
+	if err != nil {
+		return nil, err
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(browser)
+	if err != nil {
+		return nil, err
+	}
+	tab, closeTab := chromedp.NewContext(c.ctx, chromedp.WithTargetID(id))
+	shut = func() {
+		closeTab()
+		_ = target.DisposeBrowserContext(profile).Do(browser) // the browser may have ended
+	}
+	if err := chromedp.Run(tab, chromedp.Navigate(url)); err != nil {
 		shut()
 		return nil, err
 	}

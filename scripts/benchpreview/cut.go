@@ -36,48 +36,55 @@ func cut(ctx context.Context, b *bench) (f figures, err error) {
 		return nil, err
 	}
 	defer c.close()
-	var begin, end time.Time
+	var when cutTimes
 	var cutErr error
 	cutting := make(chan struct{})
 	running, cancel := context.WithCancel(ctx)
 	go func() {
 		defer close(cutting)
-		begin, end, cutErr = n.cutOnce(running, d)
+		when, cutErr = n.cutOnce(running, d)
 	}()
 	r, err := b.selftest(ctx, c, d, view{base: d.URL, id: "cut", seconds: int((cutBefore + cutSpan + cutAfter).Seconds()), mode: "low_latency"})
 	cancel()
 	<-cutting
+	if errors.Is(err, errUnfinished) { // the picture stayed away: the figures show it
+		fmt.Printf("  %v\n", err)
+		err = nil
+	}
 	if err := errors.Join(err, cutErr); err != nil {
 		return nil, err
 	}
-	return b.cutFigures(r, begin, end)
+	return b.cutFigures(r, when)
 }
+
+// cutTimes are when the page began to measure, and when the link was cut and free again.
+type cutTimes struct{ start, begin, end time.Time }
 
 // cutOnce waits until the page measures, and some time longer, and cuts the link once.
-func (n *netns) cutOnce(ctx context.Context, d *daemon.Daemon) (begin, end time.Time, err error) {
-	start, err := measuring(ctx, d, "cut")
-	if err != nil {
-		return begin, end, err
+func (n *netns) cutOnce(ctx context.Context, d *daemon.Daemon) (t cutTimes, err error) {
+	if t.start, err = measuring(ctx, d, "cut"); err != nil {
+		return t, err
 	}
-	if err := sleep(ctx, time.Until(start.Add(cutBefore))); err != nil {
-		return begin, end, err
+	if err := sleep(ctx, time.Until(t.start.Add(cutBefore))); err != nil {
+		return t, err
 	}
-	begin = time.Now()
+	t.begin = time.Now()
 	if err := n.slow(ctx); err != nil {
-		return begin, end, err
+		return t, err
 	}
 	if err := sleep(ctx, cutSpan); err != nil {
-		return begin, end, err
+		return t, err
 	}
-	end = time.Now()
-	return begin, end, n.free(ctx)
+	t.end = time.Now()
+	return t, n.free(ctx)
 }
 
-// measuring waits for the first report and says when its measurement began.
+// measuring waits for the first report of a measurement under way, and says when that began.
 func measuring(ctx context.Context, d *daemon.Daemon, id string) (time.Time, error) {
 	for {
-		if r, err := findReport(ctx, d, id); err == nil && r != nil {
-			return r.start(), nil
+		r, err := findReport(ctx, d, id)
+		if err == nil && r != nil && r.Frames > 0 {
+			return r.Received.Add(-time.Duration(r.Seconds * float64(time.Second))), nil
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return time.Time{}, errors.New("the page ended before the link was cut")
@@ -85,14 +92,9 @@ func measuring(ctx context.Context, d *daemon.Daemon, id string) (time.Time, err
 	}
 }
 
-// start is when the page began to measure.
-func (r *report) start() time.Time {
-	return r.Received.Add(-time.Duration(r.Seconds * float64(time.Second)))
-}
-
 // cutFigures reads a report that spans a cut.
-func (b *bench) cutFigures(r *report, begin, end time.Time) (figures, error) {
-	from, to := begin.Sub(r.start()).Seconds(), end.Sub(r.start()).Seconds()
+func (b *bench) cutFigures(r *report, when cutTimes) (figures, error) {
+	from, to := when.begin.Sub(when.start).Seconds(), when.end.Sub(when.start).Seconds()
 	if len(r.PerSecond) == 0 {
 		return nil, errors.New("the report has no seconds")
 	}

@@ -59,7 +59,8 @@ func TestResultsAreKept(t *testing.T) {
 
 func TestCutFigures(t *testing.T) {
 	start := time.Now()
-	r := &report{Received: start.Add(50 * time.Second), Seconds: 50, Latency: latencies{P95: 300}}
+	when := cutTimes{start, start.Add(12 * time.Second), start.Add(30 * time.Second)}
+	r := &report{Seconds: 50, Latency: latencies{P95: 300}}
 	for i := range 50 {
 		s := second{T: float64(i), Frames: 30, P50: 40}
 		switch {
@@ -76,7 +77,7 @@ func TestCutFigures(t *testing.T) {
 		r.PerSecond = append(r.PerSecond, s)
 	}
 	b := &bench{series: map[string][]float64{}}
-	f, err := b.cutFigures(r, start.Add(12*time.Second), start.Add(30*time.Second))
+	f, err := b.cutFigures(r, when)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestCutFigures(t *testing.T) {
 	for i := 31; i < 50; i++ {
 		r.PerSecond[i].Frames = 0
 	}
-	f, err = b.cutFigures(r, start.Add(12*time.Second), start.Add(30*time.Second))
+	f, err = b.cutFigures(r, when)
 	if err != nil || f["cut_picture_back"] != 0 || f["cut_latency_back_s"] != 20 {
 		t.Errorf("a picture that stays away: %v, %v", f, err)
 	}

@@ -119,17 +119,20 @@ func (b *bench) selftest(ctx context.Context, c *chromium, d *daemon.Daemon, v v
 	return last, nil
 }
 
+// errUnfinished says that the page reported, but showed no frame at its end.
+var errUnfinished = errors.New("the page did not finish")
+
 func (b *bench) incomplete(last *report, err error) error {
-	if err != nil {
+	switch {
+	case last != nil:
+		if b.verbose {
+			fmt.Printf("  %s\n", *last.whole)
+		}
+		return fmt.Errorf("%w: %d frames in %.0f s by %s", errUnfinished, last.Frames, last.Seconds, last.Transport)
+	case err != nil:
 		return fmt.Errorf("the page's report: %w", err)
 	}
-	if last == nil {
-		return errors.New("the page reported nothing")
-	}
-	if b.verbose {
-		fmt.Printf("  %s\n", *last.whole)
-	}
-	return fmt.Errorf("the page did not finish: %d frames in %.0f s by %s", last.Frames, last.Seconds, last.Transport)
+	return errors.New("the page reported nothing")
 }
 
 // findReport reads the newest report of that id; nil if there is none yet.
