@@ -4,6 +4,7 @@ import (
 	"context"
 	"image"
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"yfv2d/infer"
@@ -17,6 +18,7 @@ type patternConfig struct {
 	objects int
 	frames  uint32 // 0: no end
 	truth   bool   // what it shows is told instead of what is found in it, see Truth
+	grain   int    // luma by which pixels of the bands differ at random from frame to frame, either way
 }
 
 // pattern draws the test picture: a stamp (see ReadStamp) on the top eighth, below it slanting bands that move, and
@@ -28,20 +30,29 @@ type pattern struct {
 	clock  Clock
 	start  time.Time // of frame 0
 	next   uint32
-	ramp   []byte // one row of the bands, a band's length longer than the picture
+	ramps  [][]byte // rows of the bands, each a band's length longer than the picture; they differ in their grain
 	closed bool
 }
 
 const (
 	bandLength = 256 // pixels
 	bandSpeed  = 2   // pixels a frame
+	// grains is how many rows of grain there are to choose from: enough that the next frame's are not these moved on.
+	grains = 61
 )
 
 func newPattern(cfg patternConfig, speed Speed, clock Clock) *pattern {
-	p := &pattern{cfg: cfg, speed: speed, clock: clock, start: clock.Now(), ramp: make([]byte, cfg.size.X+bandLength)}
-	for i := range p.ramp {
-		d := i % bandLength
-		p.ramp[i] = byte(64 + min(d, bandLength-d)) // 64..192
+	p := &pattern{cfg: cfg, speed: speed, clock: clock, start: clock.Now(), ramps: make([][]byte, 1)}
+	if cfg.grain > 0 {
+		p.ramps = make([][]byte, grains)
+	}
+	rng := rand.New(rand.NewPCG(1, 1)) // the same picture each time
+	for i := range p.ramps {
+		p.ramps[i] = make([]byte, cfg.size.X+bandLength)
+		for x := range p.ramps[i] {
+			d := x % bandLength
+			p.ramps[i][x] = byte(64 + min(d, bandLength-d) + rng.IntN(2*cfg.grain+1) - cfg.grain) // 64..192 and the grain
+		}
 	}
 	return p
 }
@@ -92,7 +103,7 @@ func (p *pattern) draw(f *pipeline.Frame, n uint32) {
 	y, u, v := f.Planes()
 	for r := stampHeight(h); r < h; r++ {
 		from := (r + int(n%bandLength)*bandSpeed) % bandLength
-		copy(y[r*w:(r+1)*w], p.ramp[from:])
+		copy(y[r*w:(r+1)*w], p.ramps[(r*7+int(n%grains)*13)%len(p.ramps)][from:])
 	}
 	fill(u, 128)
 	fill(v, 128)

@@ -2,7 +2,9 @@ package capture
 
 import (
 	"context"
+	"fmt"
 	"image"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,6 +116,41 @@ func checkObject(t *testing.T, f *pipeline.Frame, i int, d infer.Detection) {
 		if c != objectColours[i] {
 			t.Fatalf("object %d of %v has colour %v at %v", i, d.Box, c, p)
 		}
+	}
+}
+
+// TestPatternGrain: grain is about the picture without, within its limits, and another in each frame; the stamp has none.
+func TestPatternGrain(t *testing.T) {
+	const size, grain = "test:?size=320x240&objects=0&frames=3", 8
+	clock := newFakeClock()
+	var plain [][]byte
+	keep := func(f *pipeline.Frame) { plain = append(plain, slices.Clone(f.Pix())) }
+	if _, err := readAll(t, size, Options{Speed: Max, Clock: clock}, keep); err != nil {
+		t.Fatal(err)
+	}
+	var before []int
+	n := 0
+	_, err := readAll(t, fmt.Sprintf("%s&grain=%d", size, grain), Options{Speed: Max, Clock: clock}, func(f *pipeline.Frame) {
+		if c, _, ok := ReadStamp(f); !ok || c != uint32(n) {
+			t.Errorf("stamp %d, %v of frame %d", c, ok, n)
+		}
+		var off []int
+		most, moved := 0, 0
+		for i := 320 * stampHeight(240); i < 320*240; i++ {
+			d := int(f.Pix()[i]) - int(plain[n][i])
+			if off = append(off, d); before != nil && d != before[len(off)-1] {
+				moved++
+			}
+			most = max(most, d, -d)
+		}
+		if most != grain || before != nil && moved < len(off)*9/10 {
+			t.Errorf("frame %d: grain up to %d, %d of %d pixels have other grain than before", n, most, moved, len(off))
+		}
+		before = off
+		n++
+	})
+	if err != nil || n != 3 {
+		t.Errorf("%d frames, %v", n, err)
 	}
 }
 

@@ -44,7 +44,8 @@ var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 //	libcamera:?camera=N&size=WxH&fps=N              a Raspberry Pi camera, see child.Parse
 //	exec:CMD ARGS                                   a program that writes pictures, see child.Parse
 //	file:PATH   a video, a picture, or a folder or glob of pictures; a bare PATH is taken too
-//	test:?size=WxH&fps=N&objects=N&frames=N&truth=1   the test pattern, see Truth; every parameter may be left out
+//	test:?size=WxH&fps=N&objects=N&frames=N&truth=1&grain=N
+//	            the test pattern, see Truth; every parameter may be left out. Grain makes it as hard to encode as a real camera's picture
 //
 // The error never holds a password.
 func Check(spec string) error {
@@ -98,7 +99,7 @@ func parsePattern(s string) (patternConfig, error) {
 	s = strings.TrimPrefix(s, "//")
 	rest := strings.TrimPrefix(s, "?")
 	if rest == s && s != "" {
-		return cfg, fmt.Errorf("%q: want test:?size=WxH&fps=N&objects=N&frames=N&truth=1", s)
+		return cfg, fmt.Errorf("%q: want test:?size=WxH&fps=N&objects=N&frames=N&truth=1&grain=N", s)
 	}
 	query, err := url.ParseQuery(rest)
 	if err != nil {
@@ -121,6 +122,7 @@ const (
 	maxPatternSide = 8192
 	maxPatternFPS  = 1000
 	maxObjects     = 8
+	maxGrain       = 32 // of luma; a webcam in the dark has about 8
 )
 
 func (c *patternConfig) set(key, value string) error {
@@ -157,8 +159,14 @@ func (c *patternConfig) set(key, value string) error {
 			return fmt.Errorf("truth %q: want 1 (tell what the pattern shows) or 0 (tell what the network finds)", value)
 		}
 		c.truth = value == "1"
+	case "grain":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 || n > maxGrain {
+			return fmt.Errorf("grain %q: want a whole number from 0 to %d", value, maxGrain)
+		}
+		c.grain = n
 	default:
-		return fmt.Errorf("unknown parameter %q: want size, fps, objects, frames or truth", key)
+		return fmt.Errorf("unknown parameter %q: want size, fps, objects, frames, truth or grain", key)
 	}
 	return nil
 }

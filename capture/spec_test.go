@@ -9,7 +9,7 @@ import (
 
 func TestCheck(t *testing.T) {
 	good := []string{"file:clip.mp4", "clip.mp4", "/a/b c/clip.mp4", "file:///a/clip.mp4", "file:*.jpg", "pictures/", "FILE:x.mp4",
-		"test:", "test:?", "test:?size=64x48", "test:?size=640x480&fps=29.97&objects=0&frames=10", "TEST:?fps=5", "test:?truth=1", "test:?truth=0", "x[1]?.png",
+		"test:", "test:?", "test:?size=64x48", "test:?size=640x480&fps=29.97&objects=0&frames=10", "TEST:?fps=5", "test:?truth=1", "test:?truth=0", "test:?grain=8", "x[1]?.png",
 		"rtsp://cam", "RTSP://u:p@10.0.0.2:554/live?x=1", "rtsps://cam/1", "http://cam/video", "https://u:p@cam/still.jpg#fps=2", "v4l2:/dev/video0", "v4l2:1?size=640x480",
 		"exec:camera --now", "exec:?format=i420&size=64x48&fps=5 camera 'a b'", "libcamera:", "libcamera:?camera=1&size=640x480&rotation=180"}
 	for _, spec := range good {
@@ -44,6 +44,7 @@ func TestCheck(t *testing.T) {
 		{"objects", "test:?objects=9", "from 0 to 8"},
 		{"frames", "test:?frames=-1", "whole number"},
 		{"truth", "test:?truth=yes", "want 1"},
+		{"grain", "test:?grain=33", "from 0 to 32"},
 		{"truth of a camera", "v4l2:0?truth=1", "truth"},
 	}
 	for _, r := range bad {

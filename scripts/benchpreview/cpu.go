@@ -39,13 +39,14 @@ func cpu(ctx context.Context, b *bench) (figures, error) {
 	}
 	f := figures{}
 	for _, src := range []struct{ prefix, source string }{
-		{"", "source = \"test:?size=640x480&fps=30&objects=2\"\n"},
+		{"", "source = \"" + picture + "\"\n"},
 		{"clip_", fmt.Sprintf("source = %q\nloop = true\n", "file:"+clip)},
 	} {
 		cores, err := b.coresByLevel(ctx, "[preview]\nbitrate_kbps = 1000\n[[camera]]\nname = \""+camera+"\"\n"+src.source)
 		if err != nil {
 			return nil, err
 		}
+		f[src.prefix+"mbps"] = cores["mbps"]
 		f[src.prefix+"idle_cores"] = cores["nobody"]
 		f[src.prefix+"first_viewer_cores"] = cores["one"] - cores["nobody"]
 		f[src.prefix+"next_viewer_cores"] = (cores["many"] - cores["one"]) / furtherViewers
@@ -54,7 +55,7 @@ func cpu(ctx context.Context, b *bench) (figures, error) {
 	return f, nil
 }
 
-// coresByLevel gives CPU seconds a second.
+// coresByLevel gives CPU seconds a second, and as "mbps" the bitrate that the viewers got.
 func (b *bench) coresByLevel(ctx context.Context, toml string) (map[string]float64, error) {
 	d, stop, err := b.start(ctx, daemon.Config{TOML: toml})
 	if err != nil {
@@ -65,34 +66,41 @@ func (b *bench) coresByLevel(ctx context.Context, toml string) (map[string]float
 	down := slices.Clone(levels)
 	slices.Reverse(down)
 	for _, l := range append(slices.Clone(levels), down...) {
-		used, err := cores1(ctx, d, l)
+		used, mbps, err := cores1(ctx, d, l)
 		if err != nil {
 			return nil, fmt.Errorf("CPU with %d viewers: %w", l.viewers, err)
 		}
 		cores[l.name] += used / 2
+		if l.name == "one" {
+			cores["mbps"] += mbps / 2
+		}
 	}
 	return cores, nil
 }
 
-func cores1(ctx context.Context, d *daemon.Daemon, l level) (float64, error) {
+func cores1(ctx context.Context, d *daemon.Daemon, l level) (cores, mbps float64, err error) {
 	a, err := gather(ctx, d.URL, l.rendition, l.viewers)
 	defer a.leave()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := sleep(ctx, cpuSettle); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	before, err := d.CPUSeconds()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	start := time.Now()
+	start, counts := time.Now(), a.counts()
 	if err := sleep(ctx, cpuSpan); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	after, err := d.CPUSeconds()
-	return (after - before) / time.Since(start).Seconds(), err
+	span := time.Since(start).Seconds()
+	for i, c := range a.counts() {
+		mbps += float64(c.Bytes-counts[i].Bytes) * 8 / 1e6 / span / float64(l.viewers)
+	}
+	return (after - before) / span, mbps, err
 }
 
 // audience are viewers as our page is one: a WHEP session and a WebSocket with live metadata each.

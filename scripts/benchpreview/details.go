@@ -20,8 +20,8 @@ func (r *results) details() string {
 		"The screen adds up to a sixtieth of a second: Chromium shows at 60 Hz.\n",
 		r.sessions["latency"].Seconds, f("first10_p50_ms"), f("last10_p50_ms"), f("first10_p95_ms"), f("last10_p95_ms"), f("frames_share"), f("jitter_buffer_ms"))
 	section("cpu", "CPU of viewers", "Each viewer is a WHEP client with feedback as browsers give it, and a WebSocket with live metadata. Levels of 0, 1 and %d viewers, and one of the\n"+
-		"annotated picture, %v each, up and down again. With nobody watching: %s cores for the test picture, %s for the demo clip.\n",
-		1+furtherViewers, cpuSpan, f("idle_cores"), f("clip_idle_cores"))
+		"annotated picture, %v each, up and down again. With nobody watching: %s cores for the test picture, %s for the demo clip.\n"+
+		"The first viewer got %s and %s Mbit/s.\n", 1+furtherViewers, cpuSpan, f("idle_cores"), f("clip_idle_cores"), f("mbps"), f("clip_mbps"))
 	section("cut", "Link cut", "The daemon runs in a network namespace behind a wire that lets 500 kbit/s through (tbf, burst 5 kB, queue 300 ms), from second %s to second %s of\n"+
 		"the measurement. Frozen before the cut: %s s. Each second of the last run:\n\n%s",
 		f("cut_begin_s"), f("cut_end_s"), f("cut_frozen_before_s"), r.seconds())
