@@ -2,16 +2,8 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"mime"
-	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -38,13 +30,14 @@ type WHEPConfig struct {
 	Cameras         func(name string) *Broadcaster // nil for a name that no camera has; safe from any goroutine
 	MaxPerCamera    int                            // viewers of one camera; 0 means 16
 	MaxViewers      int                            // viewers of all cameras; 0 means 64
-	Interfaces      []string                       // network interfaces to be reached on; empty means all
-	UDPPort         int                            // one port for all viewers; 0 means an ephemeral port for each
-	UDPPortMin      int                            // range of ports, if UDPPort is 0; both 0 means any
-	UDPPortMax      int
-	IncludeLoopback bool          // also be reached on 127.0.0.1 and ::1
-	PublicIPs       []string      // addresses to give instead of the interfaces' own, behind 1:1 NAT
-	MaxPlayoutDelay time.Duration // how long a receiver may hold pictures to make them even; 0: it shows them at once
+	Names           func() []string                // of all cameras, for those who ask for one that is not there; may be nil
+	Port            int                            // UDP, and TCP if TCP is set, for all viewers; 0: any free one
+	TCP             bool                           // also be reached by TCP (RFC 6544), where UDP is blocked
+	Interfaces      []string                       // network interfaces to be reached on, names or patterns; empty: all but inner ones
+	IncludeLoopback bool                           // also be reached on 127.0.0.1
+	PublicIPs       []string                       // further addresses that lead here, behind 1:1 NAT
+	ICEServers      []ICEServer                    // for viewers
+	MaxPlayoutDelay time.Duration                  // how long a receiver may hold pictures to make them even; 0: it shows them at once
 	Log             zerolog.Logger
 }
 
@@ -52,7 +45,9 @@ type WHEPConfig struct {
 type WHEP struct {
 	cfg      WHEPConfig
 	settings webrtc.SettingEngine
-	closer   func() error // of the shared UDP port
+	port     int
+	closer   func() error // of the port
+	doors    *doors
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // sessions
@@ -75,13 +70,13 @@ func NewWHEP(cfg WHEPConfig) (*WHEP, error) {
 	if cfg.MaxViewers <= 0 {
 		cfg.MaxViewers = defaultMaxViewers
 	}
-	settings, closer, err := newSettings(cfg)
+	settings, port, closer, err := newSettings(cfg)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &WHEP{
-		cfg: cfg, settings: settings, closer: closer, ctx: ctx, cancel: cancel,
+		cfg: cfg, settings: settings, port: port, closer: closer, doors: newDoors(cfg.MaxViewers, cfg.MaxPerCamera), ctx: ctx, cancel: cancel,
 		sessions: map[string]*session{}, count: map[string]int{},
 	}, nil
 }
@@ -92,6 +87,12 @@ func (w *WHEP) Viewers(name string) int {
 	defer w.mu.Unlock()
 	return w.count[name]
 }
+
+// Port is the one that live pictures go over.
+func (w *WHEP) Port() int { return w.port }
+
+// ICEServers are what the page's viewers may use.
+func (w *WHEP) ICEServers() []ICEServer { return w.cfg.ICEServers }
 
 // Close ends all viewers and waits for them. It may be called twice.
 func (w *WHEP) Close() error {
@@ -105,139 +106,6 @@ func (w *WHEP) Close() error {
 		return nil
 	}
 	return w.closer()
-}
-
-// ServeHTTP answers .../whep (path value "name") and .../whep/{id} (path values "name" and "id"). Slow bodies are the
-// HTTP server's to bound.
-func (w *WHEP) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	name, id := r.PathValue("name"), r.PathValue("id")
-	b := w.cfg.Cameras(name)
-	switch {
-	case b == nil:
-		refuse(rw, fail(http.StatusNotFound, "no camera %q", clip(name)))
-	case id == "":
-		w.serveEndpoint(rw, r, name, b)
-	default:
-		w.serveSession(rw, r, name, id)
-	}
-}
-
-func (w *WHEP) serveEndpoint(rw http.ResponseWriter, r *http.Request, name string, b *Broadcaster) {
-	switch r.Method {
-	case http.MethodOptions:
-		rw.Header().Set("Allow", "POST, OPTIONS")
-		rw.Header().Set("Accept-Post", "application/sdp")
-		rw.WriteHeader(http.StatusNoContent)
-	case http.MethodPost:
-		id, answer, err := w.post(r, name, b)
-		if err != nil {
-			refuse(rw, err)
-			return
-		}
-		rw.Header().Set("Content-Type", "application/sdp")
-		rw.Header().Set("Location", strings.TrimSuffix(r.URL.Path, "/")+"/"+id)
-		rw.Header().Set("Cache-Control", "no-store")
-		rw.WriteHeader(http.StatusCreated)
-		_, _ = io.WriteString(rw, answer) // a client that has gone does not connect, and times out
-	default:
-		rw.Header().Set("Allow", "POST, OPTIONS")
-		refuse(rw, fail(http.StatusMethodNotAllowed, "%s is not allowed here: POST an SDP offer", clip(r.Method)))
-	}
-}
-
-func (w *WHEP) serveSession(rw http.ResponseWriter, r *http.Request, name, id string) {
-	switch r.Method {
-	case http.MethodOptions:
-		rw.Header().Set("Allow", "DELETE, OPTIONS")
-		rw.WriteHeader(http.StatusNoContent)
-	case http.MethodDelete:
-		w.mu.Lock()
-		s := w.sessions[id]
-		w.mu.Unlock()
-		if s == nil || s.name != name {
-			refuse(rw, fail(http.StatusNotFound, "no such viewer of camera %q; it may have left", name))
-			return
-		}
-		s.cancel()
-		<-s.ended
-		rw.WriteHeader(http.StatusOK)
-	default:
-		// PATCH, for trickle ICE and restarts, is optional in WHEP: the answer holds all candidates.
-		rw.Header().Set("Allow", "DELETE, OPTIONS")
-		refuse(rw, fail(http.StatusMethodNotAllowed, "%s is not allowed here: DELETE ends the viewer", clip(r.Method)))
-	}
-}
-
-// post checks the request, cheapest test first, and starts a viewer.
-func (w *WHEP) post(r *http.Request, name string, b *Broadcaster) (id, answer string, err error) {
-	a, err := readQuery(r.URL.Query())
-	if err != nil {
-		return "", "", err
-	}
-	text, err := readOffer(r)
-	if err != nil {
-		return "", "", err
-	}
-	o, err := readSDP(text)
-	if err != nil {
-		return "", "", err
-	}
-	if err := w.reserve(name); err != nil {
-		return "", "", err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), frameTimeout)
-	defer cancel()
-	if err := b.awaitFrame(ctx); err != nil {
-		w.release(name)
-		return "", "", retryLater(5, "camera %q gives no picture now", name)
-	}
-	s, answer, err := w.newSession(r.Context(), name, b, a, o, text)
-	if err != nil {
-		w.release(name)
-		return "", "", err
-	}
-	if err := w.begin(s); err != nil {
-		s.discard()
-		w.release(name)
-		return "", "", err
-	}
-	return s.id, answer, nil
-}
-
-// renditions are what a viewer may ask for, the first if it asks for nothing.
-var renditions = []string{"annotated", "clean", "small"}
-
-func readQuery(q url.Values) (asked, error) {
-	a := asked{rendition: renditions[0]}
-	if q.Has("rendition") {
-		a.rendition = q.Get("rendition")
-	}
-	if !slices.Contains(renditions, a.rendition) {
-		return a, fail(http.StatusNotFound, "no rendition %s; the renditions are: %s", quote(a.rendition), strings.Join(renditions, ", "))
-	}
-	switch mode := q.Get("mode"); mode {
-	case "", "low_latency":
-	case "exact":
-		a.exact = true
-	default:
-		return a, fail(http.StatusBadRequest, "no mode %s; the modes are: low_latency, exact", quote(mode))
-	}
-	return a, nil
-}
-
-func readOffer(r *http.Request) (string, error) {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/sdp" {
-		return "", fail(http.StatusUnsupportedMediaType, "send the SDP offer with Content-Type: application/sdp")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxOffer))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return "", fail(http.StatusRequestEntityTooLarge, "SDP offer is larger than %d bytes", maxOffer)
-	}
-	if err != nil {
-		return "", fail(http.StatusBadRequest, "the SDP offer did not arrive whole")
-	}
-	return string(body), nil
 }
 
 // reserve takes one of the camera's places.
@@ -266,6 +134,43 @@ func (w *WHEP) release(name string) {
 	}
 }
 
+// places is what a session holds until it ends.
+type places struct {
+	connected func() // it is no longer half a session
+	release   func() // its place as a viewer
+}
+
+func (p places) all() {
+	p.connected()
+	p.release()
+}
+
+// enter takes a viewer's place for a session that does not connect yet.
+func (w *WHEP) enter(from netip.Prefix, name string) (places, error) {
+	if err := w.reserve(name); err != nil {
+		return places{}, err
+	}
+	if err := w.doors.enter(from, name); err != nil {
+		w.release(name)
+		return places{}, err
+	}
+	var once sync.Once
+	return places{
+		connected: func() { once.Do(func() { w.doors.leave(from, name) }) },
+		release:   func() { w.release(name) },
+	}, nil
+}
+
+// session finds a camera's session.
+func (w *WHEP) session(name, id string) *session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.sessions[id]; s != nil && s.name == name {
+		return s
+	}
+	return nil
+}
+
 // begin makes the session known and starts it.
 func (w *WHEP) begin(s *session) error {
 	w.mu.Lock()
@@ -288,45 +193,6 @@ func (w *WHEP) end(s *session) {
 	w.mu.Lock()
 	delete(w.sessions, s.id)
 	w.mu.Unlock()
-	w.release(s.name)
+	s.leave.all()
 	close(s.ended)
-}
-
-// refusal is an error with the HTTP status that tells it.
-type refusal struct {
-	status     int
-	retryAfter int // seconds; 0 says nothing
-	message    string
-}
-
-func (e *refusal) Error() string { return e.message }
-
-func fail(status int, format string, args ...any) error {
-	return &refusal{status: status, message: fmt.Sprintf(format, args...)}
-}
-
-func retryLater(seconds int, format string, args ...any) error {
-	return &refusal{status: http.StatusServiceUnavailable, retryAfter: seconds, message: fmt.Sprintf(format, args...)}
-}
-
-// refuse answers with the error as every other part of the API does.
-func refuse(rw http.ResponseWriter, err error) {
-	e := &refusal{status: http.StatusInternalServerError, message: err.Error()}
-	errors.As(err, &e)
-	body, _ := json.Marshal(map[string]string{"error": e.message}) // a map of strings has no error
-	if e.retryAfter > 0 {
-		rw.Header().Set("Retry-After", strconv.Itoa(e.retryAfter))
-	}
-	rw.Header().Set("Content-Type", "application/json")
-	rw.Header().Set("Cache-Control", "no-store")
-	rw.WriteHeader(e.status)
-	_, _ = rw.Write(append(body, '\n')) // the client may have gone
-}
-
-// clip shortens what came from outside for a message.
-func clip(s string) string {
-	if len(s) > 32 {
-		return s[:32] + "..."
-	}
-	return s
 }

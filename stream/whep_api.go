@@ -1,21 +1,16 @@
 package stream
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
-	"github.com/pion/ice/v2"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/twcc"
-	"github.com/pion/logging"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v3"
-	"github.com/rs/zerolog"
 
 	"yfv2d/pipeline"
 )
@@ -98,100 +93,4 @@ func (*shortIDs) BindLocalStream(info *interceptor.StreamInfo, w interceptor.RTP
 		return e.ID < 1 || e.ID > maxExtensionID
 	})
 	return w
-}
-
-func newSettings(cfg WHEPConfig) (webrtc.SettingEngine, func() error, error) {
-	closer := func() error { return nil }
-	s := webrtc.SettingEngine{LoggerFactory: pionLogs{cfg.Log}}
-	if err := checkPorts(cfg); err != nil {
-		return s, nil, err
-	}
-	for _, ip := range cfg.PublicIPs {
-		if net.ParseIP(ip) == nil {
-			return s, nil, fmt.Errorf("whep: public address %q: give an IP address", ip)
-		}
-	}
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	s.DisableActiveTCP(true)
-	s.SetICETimeouts(disconnectAfter, failAfter, keepalive)
-	s.SetIncludeLoopbackCandidate(cfg.IncludeLoopback)
-	// Browsers hide their addresses behind .local names. They need not be looked up: the browser calls us.
-	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	if len(cfg.Interfaces) > 0 {
-		s.SetInterfaceFilter(func(name string) bool { return slices.Contains(cfg.Interfaces, name) })
-	}
-	if len(cfg.PublicIPs) > 0 {
-		s.SetNAT1To1IPs(cfg.PublicIPs, webrtc.ICECandidateTypeHost)
-	}
-	if cfg.UDPPort != 0 {
-		mux, err := newMux(cfg)
-		if err != nil {
-			return s, nil, err
-		}
-		s.SetICEUDPMux(mux)
-		closer = mux.Close
-	} else if cfg.UDPPortMin != 0 {
-		if err := s.SetEphemeralUDPPortRange(uint16(cfg.UDPPortMin), uint16(cfg.UDPPortMax)); err != nil {
-			return s, nil, fmt.Errorf("whep: UDP ports %d to %d: %w", cfg.UDPPortMin, cfg.UDPPortMax, err)
-		}
-	}
-	return s, closer, nil
-}
-
-func checkPorts(cfg WHEPConfig) error {
-	for _, p := range []int{cfg.UDPPort, cfg.UDPPortMin, cfg.UDPPortMax} {
-		if p < 0 || p > 65535 {
-			return fmt.Errorf("whep: UDP port %d: must be 1 to 65535", p)
-		}
-	}
-	if (cfg.UDPPortMin == 0) != (cfg.UDPPortMax == 0) || cfg.UDPPortMax < cfg.UDPPortMin {
-		return fmt.Errorf("whep: UDP ports %d to %d: give both, the smaller first", cfg.UDPPortMin, cfg.UDPPortMax)
-	}
-	if cfg.UDPPort != 0 && cfg.UDPPortMin != 0 {
-		return errors.New("whep: give one UDP port or a range of UDP ports, not both")
-	}
-	return nil
-}
-
-// newMux opens one UDP port on every interface's address.
-func newMux(cfg WHEPConfig) (*ice.MultiUDPMuxDefault, error) {
-	options := []ice.UDPMuxFromPortOption{
-		ice.UDPMuxFromPortWithLogger(pionLogs{cfg.Log}.NewLogger("ice")),
-	}
-	if cfg.IncludeLoopback {
-		options = append(options, ice.UDPMuxFromPortWithLoopback())
-	}
-	if len(cfg.Interfaces) > 0 {
-		options = append(options, ice.UDPMuxFromPortWithInterfaceFilter(
-			func(name string) bool { return slices.Contains(cfg.Interfaces, name) }))
-	}
-	mux, err := ice.NewMultiUDPMuxFromPort(cfg.UDPPort, options...)
-	if err != nil {
-		return nil, fmt.Errorf("whep: open UDP port %d for live pictures: %w", cfg.UDPPort, err)
-	}
-	return mux, nil
-}
-
-// pionLogs carries pion's warnings and errors into ours at debug level: they are about single peers and packets.
-type pionLogs struct{ log zerolog.Logger }
-
-// NewLogger makes the logger of one part of pion.
-func (p pionLogs) NewLogger(scope string) logging.LeveledLogger {
-	return pionLog{p.log.With().Str("pion", scope).Logger()}
-}
-
-type pionLog struct{ log zerolog.Logger }
-
-func (pionLog) Trace(string)                  {}
-func (pionLog) Tracef(string, ...interface{}) {}
-func (pionLog) Debug(string)                  {}
-func (pionLog) Debugf(string, ...interface{}) {}
-func (pionLog) Info(string)                   {}
-func (pionLog) Infof(string, ...interface{})  {}
-
-func (p pionLog) Warn(msg string)                       { p.log.Debug().Msg(msg) }
-func (p pionLog) Warnf(format string, a ...interface{}) { p.log.Debug().Msgf(format, a...) }
-func (p pionLog) Error(msg string)                      { p.log.Debug().Msg(msg) }
-func (p pionLog) Errorf(format string, a ...interface{}) {
-	p.log.Debug().Msgf(format, a...)
 }

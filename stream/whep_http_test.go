@@ -47,13 +47,15 @@ func TestRequests(t *testing.T) {
 	}{
 		{"options", "OPTIONS", endpoint, "", "", 204, "", "Accept-Post", "application/sdp"},
 		{"options says methods", "OPTIONS", endpoint, "", "", 204, "", "Allow", "POST, OPTIONS"},
-		{"options of a viewer", "OPTIONS", endpoint + "/abc", "", "", 204, "", "Allow", "DELETE, OPTIONS"},
+		{"options of a viewer", "OPTIONS", endpoint + "/abc", "", "", 204, "", "Allow", "PATCH, DELETE, OPTIONS"},
 		{"get", "GET", endpoint, "", "", 405, "POST", "Allow", "POST, OPTIONS"},
 		{"put", "PUT", endpoint, "application/sdp", offer, 405, "POST", "Allow", "POST, OPTIONS"},
-		{"patch of a viewer", "PATCH", endpoint + "/abc", "application/trickle-ice-sdpfrag", "x", 405, "DELETE", "Allow", "DELETE, OPTIONS"},
-		{"post to a viewer", "POST", endpoint + "/abc", "application/sdp", offer, 405, "DELETE", "Allow", "DELETE, OPTIONS"},
+		{"patch of no viewer", "PATCH", endpoint + "/abc", "application/trickle-ice-sdpfrag", "x", 404, "no such viewer", "", ""},
+		{"no such rendition", "POST", endpoint + "?rendition=huge", "application/sdp", offer, 404, "annotated, clean, small", "", ""},
+		{"no such mode", "POST", endpoint + "?mode=fast", "application/sdp", offer, 400, "low_latency, exact", "", ""},
+		{"post to a viewer", "POST", endpoint + "/abc", "application/sdp", offer, 405, "DELETE", "Allow", "PATCH, DELETE, OPTIONS"},
 		{"delete of no viewer", "DELETE", endpoint + "/abc", "", "", 404, "no such viewer", "", ""},
-		{"no such camera", "POST", "/api/cameras/cellar/whep", "application/sdp", offer, 404, `"cellar"`, "", ""},
+		{"no such camera", "POST", "/api/cameras/cellar/whep", "application/sdp", offer, 404, `"cellar"; the cameras are: door`, "", ""},
 		{"long name", "POST", "/api/cameras/" + strings.Repeat("a", 999) + "/whep", "application/sdp", offer, 404, "aaa...", "", ""},
 		{"no content type", "POST", endpoint, "", offer, 415, "application/sdp", "", ""},
 		{"json", "POST", endpoint, "application/json", offer, 415, "application/sdp", "", ""},
@@ -123,7 +125,7 @@ func TestNoPicture(t *testing.T) {
 	b.cam.stop()
 	<-b.cam.done
 	code, header, body := b.do("POST", endpoint, "application/sdp", newPeer(b).offer())
-	if code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || !strings.Contains(errorOf(t, body), "no picture") {
+	if code != http.StatusConflict || header.Get("Retry-After") == "" || !strings.Contains(errorOf(t, body), "no picture") {
 		t.Errorf("%d %s", code, body)
 	}
 	if n := b.whep.Viewers("door"); n != 0 {
@@ -179,17 +181,20 @@ func TestBadConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	listener, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
 	for _, tc := range []struct {
 		name string
 		cfg  stream.WHEPConfig
 	}{
 		{"no cameras", stream.WHEPConfig{}},
-		{"port too large", stream.WHEPConfig{Cameras: find, UDPPort: 70000}},
-		{"range upside down", stream.WHEPConfig{Cameras: find, UDPPortMin: 2000, UDPPortMax: 1000}},
-		{"half a range", stream.WHEPConfig{Cameras: find, UDPPortMin: 2000}},
-		{"port and range", stream.WHEPConfig{Cameras: find, UDPPort: 1000, UDPPortMin: 2000, UDPPortMax: 3000}},
+		{"interface pattern", stream.WHEPConfig{Cameras: find, Interfaces: []string{"eth["}}},
 		{"public name", stream.WHEPConfig{Cameras: find, PublicIPs: []string{"example.org"}}},
-		{"port taken", stream.WHEPConfig{Cameras: find, UDPPort: taken.LocalAddr().(*net.UDPAddr).Port, IncludeLoopback: true}},
+		{"port taken", stream.WHEPConfig{Cameras: find, Port: taken.LocalAddr().(*net.UDPAddr).Port, IncludeLoopback: true}},
+		{"port taken by TCP", stream.WHEPConfig{Cameras: find, Port: listener.Addr().(*net.TCPAddr).Port, TCP: true, IncludeLoopback: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w, err := stream.NewWHEP(tc.cfg)

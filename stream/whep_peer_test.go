@@ -96,7 +96,8 @@ type bench struct {
 func newBench(t testing.TB, change func(*stream.WHEPConfig)) *bench {
 	t.Helper()
 	b := &bench{t: t, cam: newCamera(t, image.Pt(320, 240))}
-	cfg := stream.WHEPConfig{IncludeLoopback: true, Log: zerolog.Nop(), Cameras: func(name string) *stream.Broadcaster {
+	names := func() []string { return []string{"door"} }
+	cfg := stream.WHEPConfig{IncludeLoopback: true, TCP: true, Log: zerolog.Nop(), Names: names, Cameras: func(name string) *stream.Broadcaster {
 		if name != "door" {
 			return nil
 		}
@@ -136,6 +137,11 @@ func (b *bench) do(method, path, contentType, body string) (int, http.Header, st
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	return b.send(req)
+}
+
+func (b *bench) send(req *http.Request) (int, http.Header, string) {
+	b.t.Helper()
 	res, err := b.http.Client().Do(req)
 	if err != nil {
 		b.t.Fatal(err)
@@ -154,6 +160,7 @@ type peer struct {
 	path     string // of the endpoint, with the query
 	pc       *webrtc.PeerConnection
 	location string
+	etag     string
 	packets  chan *rtp.Packet
 	readers  sync.WaitGroup
 	ssrc     webrtc.SSRC
@@ -162,17 +169,25 @@ type peer struct {
 
 func newPeer(b *bench) *peer {
 	b.t.Helper()
-	media := &webrtc.MediaEngine{}
-	if err := media.RegisterDefaultCodecs(); err != nil {
-		b.t.Fatal(err)
-	}
-	return newPeerWith(b, webrtc.WithMediaEngine(media))
+	return newPeerWith(b)
 }
 
 func newPeerWith(b *bench, options ...func(*webrtc.API)) *peer {
 	b.t.Helper()
 	settings := webrtc.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
+	return newPeerAs(b, settings, options...)
+}
+
+func newPeerAs(b *bench, settings webrtc.SettingEngine, options ...func(*webrtc.API)) *peer {
+	b.t.Helper()
+	if len(options) == 0 {
+		media := &webrtc.MediaEngine{}
+		if err := media.RegisterDefaultCodecs(); err != nil {
+			b.t.Fatal(err)
+		}
+		options = append(options, webrtc.WithMediaEngine(media))
+	}
 	pc, err := webrtc.NewAPI(append(options, webrtc.WithSettingEngine(settings))...).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		b.t.Fatal(err)
@@ -218,15 +233,7 @@ func (p *peer) offer() string {
 
 func (p *peer) watch() {
 	p.b.t.Helper()
-	code, header, answer := p.b.do(http.MethodPost, p.path, "application/sdp", p.offer())
-	if code != http.StatusCreated || header.Get("Content-Type") != "application/sdp" {
-		p.b.t.Fatalf("POST: %d %s", code, answer)
-	}
-	p.location = header.Get("Location")
-	err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer})
-	if err != nil {
-		p.b.t.Fatal(err)
-	}
+	p.take(p.post(p.offer()))
 }
 
 // next waits for a packet.

@@ -14,31 +14,15 @@ import (
 	"github.com/pion/webrtc/v3"
 )
 
-// session is one viewer's connection, from the answer to its end.
-type session struct {
-	id     string // unguessable: who knows it may end the session
+// sessionConfig is what a session is made from.
+type sessionConfig struct {
 	name   string // the camera's
-	asked  asked
-	format format // as negotiated
-	offer  offered
-	w      *WHEP
 	b      *Broadcaster
-	pc     *webrtc.PeerConnection
-	sender *webrtc.RTPSender
-	rtp    *rtpStream
-	pacer  *pacer
-	ssrc   uint32
-
-	measures bool // the receiver reports arrival times, from which the estimator works
-
-	path   atomic.Int64           // bits per second that the path carries
-	viewer atomic.Pointer[viewer] // nil until the session plays
-
-	ctx       context.Context
-	cancel    context.CancelFunc
-	connected chan struct{} // closed when ICE and DTLS are through
-	once      sync.Once     // closes connected
-	ended     chan struct{} // closed when nothing of the session is left
+	asked  asked
+	offer  offered
+	format format // to be sent
+	text   string // the offer
+	leave  places
 }
 
 // asked is what the request's query says.
@@ -47,23 +31,46 @@ type asked struct {
 	exact     bool // pictures wait until what is seen on them is known
 }
 
+// session is one viewer's connection, from the answer to its end.
+type session struct {
+	sessionConfig        // offer.candidates, ufrag and pwd change under patching
+	id            string // unguessable: who knows it may end the session
+	w             *WHEP
+	pc            *webrtc.PeerConnection
+	sender        *webrtc.RTPSender
+	rtp           *rtpStream
+	pacer         *pacer
+	ssrc          uint32
+	measures      bool // the receiver reports arrival times, from which the estimator works
+
+	patching sync.Mutex             // held by the one PATCH that works
+	etag     atomic.Pointer[string] // of the present ICE credentials
+	path     atomic.Int64           // bits per second that the path carries
+	viewer   atomic.Pointer[viewer] // nil until the session plays
+
+	ctx       context.Context
+	cancel    context.CancelFunc
+	connected chan struct{} // closed when ICE and DTLS are through
+	once      sync.Once     // closes connected
+	ended     chan struct{} // closed when nothing of the session is left
+}
+
 // newSession makes a peer connection for the offer and its answer, candidates included. It runs nothing of ours yet.
-func (w *WHEP) newSession(ctx context.Context, name string, b *Broadcaster, a asked, o offered, text string) (*session, string, error) {
-	f, err := o.choose(b.codecs(), b.relayProfile())
-	if err != nil {
-		return nil, "", err
-	}
+func (w *WHEP) newSession(ctx context.Context, cfg sessionConfig) (*session, string, error) {
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
 		return nil, "", fmt.Errorf("make a viewer's id: %w", err)
 	}
-	nominal := b.nominal(a.rendition)
+	nominal := cfg.b.nominal(cfg.asked.rendition)
 	s := &session{
-		id: hex.EncodeToString(id), name: name, asked: a, format: f, offer: o, w: w, b: b, pacer: newPacer(nominal),
+		sessionConfig: cfg, id: hex.EncodeToString(id), w: w, pacer: newPacer(nominal),
 		connected: make(chan struct{}), ended: make(chan struct{}),
 	}
 	s.path.Store(int64(nominal))
-	api, err := apiFor(w.settings, f, nominal, s.pacer, s.estimated)
+	if err := s.renew(); err != nil {
+		return nil, "", err
+	}
+	api, err := apiFor(w.settings, cfg.format, nominal, s.pacer, s.estimated)
 	if err != nil {
 		return nil, "", err
 	}
@@ -72,7 +79,7 @@ func (w *WHEP) newSession(ctx context.Context, name string, b *Broadcaster, a as
 	}
 	s.ctx, s.cancel = context.WithCancel(w.ctx)
 	s.pc.OnConnectionStateChange(s.changed)
-	answer, err := s.answer(ctx, text)
+	answer, err := s.answer(ctx)
 	if err != nil {
 		s.discard()
 		return nil, "", err
@@ -92,13 +99,16 @@ func (s *session) estimated(bps int) {
 func (s *session) changed(state webrtc.PeerConnectionState) {
 	switch state {
 	case webrtc.PeerConnectionStateConnected:
-		s.once.Do(func() { close(s.connected) })
+		s.once.Do(func() {
+			close(s.connected)
+			s.leave.connected()
+		})
 	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 		s.cancel()
 	}
 }
 
-func (s *session) answer(ctx context.Context, offer string) (string, error) {
+func (s *session) answer(ctx context.Context) (string, error) {
 	track, err := webrtc.NewTrackLocalStaticRTP(capability(s.format), "video", s.name)
 	if err != nil {
 		return "", fmt.Errorf("make a track: %w", err)
@@ -110,9 +120,19 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	}
 	s.sender = transceiver.Sender()
 	s.rtp = newRTPStream(track)
-	if err := s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+	if err := s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: s.text}); err != nil {
 		return "", fail(http.StatusBadRequest, "SDP offer cannot be used: %s", oneLine(err))
 	}
+	answer, err := s.gather(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.negotiated()
+	return answer, nil
+}
+
+// gather answers the offer that was set last, with all candidates.
+func (s *session) gather(ctx context.Context) (string, error) {
 	answer, err := s.pc.CreateAnswer(nil)
 	if err != nil {
 		return "", fail(http.StatusBadRequest, "SDP offer cannot be answered: %s", oneLine(err))
@@ -125,8 +145,7 @@ func (s *session) answer(ctx context.Context, offer string) (string, error) {
 	defer timeout.Stop()
 	select {
 	case <-gathered:
-		s.negotiated()
-		return s.pc.LocalDescription().SDP, nil
+		return publicCandidates(s.pc.LocalDescription().SDP, s.w.cfg.PublicIPs, s.w.port, s.w.cfg.TCP), nil
 	case <-timeout.C:
 		return "", retryLater(5, "the server found no network address to be reached on in time")
 	case <-ctx.Done():

@@ -193,7 +193,7 @@ func TestNeverConnects(t *testing.T) {
 }
 
 func TestOnePort(t *testing.T) {
-	b := newBench(t, func(c *stream.WHEPConfig) { c.UDPPort = freeUDPPort(t) })
+	b := newBench(t, func(c *stream.WHEPConfig) { c.Port = freeUDPPort(t) })
 	for range 2 {
 		p := newPeer(b)
 		p.watch()
