@@ -35,6 +35,7 @@ type ModelInfo struct {
 type camerasJSON struct {
 	Time    time.Time    `json:"time"` // the server's clock at this reading; since and next_try are of the same clock
 	Cameras []cameraJSON `json:"cameras"`
+	ICE     []ICEServer  `json:"ice_servers"` // that the page's viewers may use
 }
 
 type healthJSON struct {
@@ -112,7 +113,10 @@ func (set *cameraSet) refuse(w http.ResponseWriter, name string) {
 
 func (s *Server) serveCameras(w http.ResponseWriter, _ *http.Request) {
 	now, set := s.now(), s.cameras.Load()
-	out := camerasJSON{Time: stamp(now), Cameras: make([]cameraJSON, 0, len(set.list))}
+	out := camerasJSON{Time: stamp(now), Cameras: make([]cameraJSON, 0, len(set.list)), ICE: []ICEServer{}}
+	if s.cfg.WHEP != nil {
+		out.ICE = append(out.ICE, s.cfg.WHEP.ICEServers()...)
+	}
 	for i := range set.list {
 		out.Cameras = append(out.Cameras, set.list[i].read(now))
 	}

@@ -30,7 +30,6 @@ type WHEPConfig struct {
 	Cameras         func(name string) *Broadcaster // nil for a name that no camera has; safe from any goroutine
 	MaxPerCamera    int                            // viewers of one camera; 0 means 16
 	MaxViewers      int                            // viewers of all cameras; 0 means 64
-	Names           func() []string                // of all cameras, for those who ask for one that is not there; may be nil
 	Port            int                            // UDP, and TCP if TCP is set, for all viewers; 0: any free one
 	TCP             bool                           // also be reached by TCP (RFC 6544), where UDP is blocked
 	Interfaces      []string                       // network interfaces to be reached on, names or patterns; empty: all but inner ones

@@ -30,20 +30,12 @@ func (w *WHEP) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	b := w.cfg.Cameras(name)
 	switch {
 	case b == nil:
-		refuse(rw, w.noCamera(name))
+		refuse(rw, fail(http.StatusNotFound, "no camera %s", quote(clip(name)))) // the server has said which there are
 	case id == "":
 		w.serveEndpoint(rw, r, name, b)
 	default:
 		w.serveSession(rw, r, name, id)
 	}
-}
-
-func (w *WHEP) noCamera(name string) error {
-	known := ""
-	if w.cfg.Names != nil {
-		known = "; the cameras are: " + strings.Join(w.cfg.Names(), ", ")
-	}
-	return fail(http.StatusNotFound, "no camera %s%s", quote(clip(name)), known)
 }
 
 func (w *WHEP) serveEndpoint(rw http.ResponseWriter, r *http.Request, name string, b *Broadcaster) {

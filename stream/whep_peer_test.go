@@ -96,8 +96,7 @@ type bench struct {
 func newBench(t testing.TB, change func(*stream.WHEPConfig)) *bench {
 	t.Helper()
 	b := &bench{t: t, cam: newCamera(t, image.Pt(320, 240))}
-	names := func() []string { return []string{"door"} }
-	cfg := stream.WHEPConfig{IncludeLoopback: true, TCP: true, Log: zerolog.Nop(), Names: names, Cameras: func(name string) *stream.Broadcaster {
+	cfg := stream.WHEPConfig{IncludeLoopback: true, TCP: true, Log: zerolog.Nop(), Cameras: func(name string) *stream.Broadcaster {
 		if name != "door" {
 			return nil
 		}

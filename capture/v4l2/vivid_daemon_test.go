@@ -34,7 +34,7 @@ type status struct {
 func daemon(t *testing.T, source string) *exec.Cmd {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "config.toml")
-	text := fmt.Sprintf("[server]\nlisten = [%q]\n[detect]\nfps = 1\nengine = \"opencv\"\ninput = \"128x128\"\n[capture]\nretry_max = 2\n"+
+	text := fmt.Sprintf("[server]\nlisten = [%q]\n[webrtc]\nport = 0\n[detect]\nfps = 1\nengine = \"opencv\"\ninput = \"128x128\"\n[capture]\nretry_max = 2\n"+
 		"[[camera]]\nname = \"door\"\nsource = %q\n[[camera]]\nname = \"pattern\"\nsource = \"test:?fps=10\"\n", address, source)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

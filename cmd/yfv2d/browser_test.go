@@ -45,7 +45,7 @@ func serve(t *testing.T, listen, cameras string) *served {
 func testConfig(t *testing.T, listen, cameras string) *config.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.toml")
-	text := fmt.Sprintf("[server]\nlisten = [%q]\n\n%s", listen, cameras)
+	text := fmt.Sprintf("[server]\nlisten = [%q]\n\n[webrtc]\nport = 0\n\n%s", listen, cameras)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

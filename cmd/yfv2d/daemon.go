@@ -110,13 +110,7 @@ func thresholds(c config.Detect, m *model.Model) infer.Thresholds {
 
 func (d *daemon) openServer() (err error) {
 	d.notify = newNotifier(d.fleet.stats, d.fleet.viewers, d.log)
-	d.whep, err = stream.NewWHEP(stream.WHEPConfig{
-		Cameras:         d.fleet.broadcaster,
-		IncludeLoopback: true, // a browser on this machine
-		MaxPlayoutDelay: 100 * time.Millisecond,
-		Log:             d.log,
-	})
-	if err != nil {
+	if d.whep, err = stream.NewWHEP(d.whepConfig()); err != nil {
 		return err
 	}
 	d.server, err = stream.New(stream.Config{
@@ -131,6 +125,27 @@ func (d *daemon) openServer() (err error) {
 		Reload:      d.reload,
 	})
 	return err
+}
+
+// whepConfig is how live pictures get to viewers.
+func (d *daemon) whepConfig() stream.WHEPConfig {
+	c := d.cfg.WebRTC
+	cfg := stream.WHEPConfig{
+		Cameras:         d.fleet.broadcaster,
+		MaxPerCamera:    c.MaxViewersPerCamera,
+		MaxViewers:      c.MaxViewers,
+		Port:            c.Port,
+		TCP:             c.TCP,
+		Interfaces:      c.Interfaces,
+		IncludeLoopback: true, // a browser on this machine
+		PublicIPs:       c.PublicIPs,
+		MaxPlayoutDelay: time.Duration(c.PlayoutDelayMaxMs) * time.Millisecond,
+		Log:             d.log,
+	}
+	for _, s := range c.Servers() {
+		cfg.ICEServers = append(cfg.ICEServers, stream.ICEServer{URLs: []string{s.URL}, Username: s.Username, Credential: s.Credential})
+	}
+	return cfg
 }
 
 // run serves until ctx ends, then stops everything and joins it. Its only errors are those that no retry can mend.

@@ -27,7 +27,7 @@ func pattern(name, more string) string {
 // rewrite replaces the cameras in the file of a daemon that runs.
 func (s *served) rewrite(cameras string) {
 	s.t.Helper()
-	text := "[server]\nlisten = [\"127.0.0.1:0\"]\n\n" + cameras
+	text := "[server]\nlisten = [\"127.0.0.1:0\"]\n\n[webrtc]\nport = 0\n\n" + cameras
 	if err := os.WriteFile(s.d.cfg.Path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestReloadOfAFaultyFileChangesNothing(t *testing.T) {
 	s := serveDaemon(t, d)
 	a := s.camera("a")
 	for _, row := range []struct{ name, text, says string }{
-		{"a key that is none", pattern("a", "rotat = 90"), `config.toml:7: camera.rotat: unknown key, did you mean \"camera.rotate\"?`},
+		{"a key that is none", pattern("a", "rotat = 90"), `config.toml:10: camera.rotat: unknown key, did you mean \"camera.rotate\"?`},
 		{"no camera", "", "there is none; add a [[camera]]"},
 		{"a source with a password", pattern("b", "detect_source = \"gopher://me:hunter2@host/\""), "unknown kind"},
 	} {

@@ -15,7 +15,7 @@ const (
 )
 
 // roomy lets in more viewers than a home needs.
-const roomy = "[webrtc]\nmax_viewers = 1000\nmax_viewers_per_camera = 1000\n"
+const roomy = "[webrtc]\nport = 0\nmax_viewers = 1000\nmax_viewers_per_camera = 1000\n"
 
 // reading is the part of /api/cameras that is of use here.
 type reading struct {

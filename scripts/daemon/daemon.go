@@ -54,7 +54,11 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 		cfg.Listen = addr
 	}
 	file := filepath.Join(cfg.Dir, "yfv2d.toml")
-	if err := os.WriteFile(file, []byte(cfg.TOML), 0o600); err != nil {
+	text := cfg.TOML
+	if !strings.Contains(text, "[webrtc]") {
+		text = "[webrtc]\nport = 0\n" + text // another daemon may run
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(cfg.Dir, "yfv2d.log"))

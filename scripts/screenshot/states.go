@@ -151,7 +151,7 @@ func startDaemon(bin, cameras string) (*daemon, error) {
 	const listen = "127.0.0.1:18099"
 	d := &daemon{url: "http://" + listen + "/", dir: dir}
 	config := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(config, []byte(fmt.Sprintf("[server]\nlisten = [%q]\n\n%s", listen, cameras)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(fmt.Sprintf("[server]\nlisten = [%q]\n\n[webrtc]\nport = 0\n\n%s", listen, cameras)), 0o600); err != nil {
 		return nil, err
 	}
 	d.cmd = exec.Command(bin, "run", "-c", config)

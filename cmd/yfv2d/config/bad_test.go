@@ -31,6 +31,12 @@ var bad = []struct{ name, text, want string }{
 	{"nothing at all", "", " camera: there is none; add a [[camera]] with name and source"},
 	{"only comments", "# a\n\n# b\n", " camera: there is none; add a [[camera]] with name and source"},
 
+	{"port out of range", "[webrtc]\nport = 70000\n" + cam, `2: webrtc.port: 70000 is out of range (allowed: 0, or 1 to 65535)`},
+	{"public name", "[webrtc]\npublic_ips = [\"example.org\"]\n" + cam, `2: webrtc.public_ips: "example.org" is no IP address (allowed: addresses like 203.0.113.5)`},
+	{"no ICE server", "[webrtc]\nice_servers = [\"example.org\"]\n" + cam,
+		`2: webrtc.ice_servers: is no STUN or TURN server (allowed: stun:host:port or turn:user:password@host:port?transport=udp)`},
+	{"interface pattern", "[webrtc]\ninterfaces = [\"eth[\"]\n" + cam,
+		`2: webrtc.interfaces: "eth[" is no name of a network interface (allowed: names or patterns, as in ["eth*", "wlan0"])`},
 	{"unknown key at the top", "modl = 1\n" + cam, `1: modl: unknown key, did you mean "model"?`},
 	{"unknown key in a table", "[detect]\nfsp = 10\n" + cam, `2: detect.fsp: unknown key, did you mean "detect.fps"?`},
 	{"unknown key like no other", "[detect]\nzzzzzzzz = 10\n" + cam, `2: detect.zzzzzzzz: unknown key`},

@@ -21,6 +21,7 @@ type Config struct {
 	Detect  Detect
 	Tracker Tracker
 	Preview Preview
+	WebRTC  WebRTC
 	Capture Capture
 	Cameras []Camera
 
@@ -68,6 +69,18 @@ type Preview struct {
 	Encoder     string
 }
 
+// WebRTC is how live pictures get to viewers.
+type WebRTC struct {
+	Port                int // UDP, and TCP if TCP is set; 0: any free one
+	TCP                 bool
+	Interfaces          []string // names or patterns; empty: all but inner ones
+	PublicIPs           []string
+	ICEServers          []string // may hold passwords; see Servers
+	MaxViewers          int
+	MaxViewersPerCamera int
+	PlayoutDelayMaxMs   int
+}
+
 // Capture is how cameras are read.
 type Capture struct {
 	RetryMax time.Duration // the longest wait before a camera that is down is tried again
@@ -112,6 +125,7 @@ func Default() Config {
 		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
 		Tracker: Tracker{Config: tracker.DefaultConfig(), LowScore: 0.1},
 		Preview: Preview{BitrateKbps: 1500, Encoder: "auto"},
+		WebRTC:  WebRTC{Port: 8189, TCP: true, MaxViewers: 64, MaxViewersPerCamera: 16, PlayoutDelayMaxMs: 100},
 		Capture: Capture{RetryMax: 30 * time.Second},
 	}
 }

@@ -34,6 +34,7 @@ var tableHeads = map[string]string{
 	"detect":  "# Looking for objects.",
 	"tracker": "# Telling which object is which over time. The defaults suit 2 to 30 detections a second.",
 	"preview": "# The live picture. Nothing is encoded while nobody watches.",
+	"webrtc":  "# How live pictures get to viewers.",
 	"capture": "# Reading the cameras.",
 	"camera":  "# One [[camera]] for each camera.",
 }
