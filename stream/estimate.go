@@ -25,7 +25,7 @@ func (b *Broadcaster) nominal(rendition string) int {
 	if bps <= 0 {
 		bps = defaultNominal
 	}
-	if rendition == "small" {
+	if rendition == smallName {
 		bps /= 4
 	}
 	return max(bps, leastEstimate)

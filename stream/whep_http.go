@@ -20,9 +20,6 @@ const (
 	offerType       = "application/sdp"
 )
 
-// renditions are what a viewer may ask for, the first if it asks for nothing.
-var renditions = []string{"annotated", "clean", "small"}
-
 // ServeHTTP answers .../whep (path value "name") and .../whep/{id} (path values "name" and "id"). Slow bodies are the
 // HTTP server's to bound.
 func (w *WHEP) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -147,12 +144,12 @@ func (w *WHEP) post(r *http.Request, name string, b *Broadcaster) (*session, str
 }
 
 func readQuery(q url.Values) (asked, error) {
-	a := asked{rendition: renditions[0]}
+	a := asked{rendition: annotatedName}
 	if q.Has("rendition") {
 		a.rendition = q.Get("rendition")
 	}
-	if !slices.Contains(renditions, a.rendition) {
-		return a, fail(http.StatusNotFound, "no rendition %s; the renditions are: %s", quote(a.rendition), strings.Join(renditions, ", "))
+	if !slices.Contains(renditionNames, a.rendition) {
+		return a, fail(http.StatusNotFound, "no rendition %s; the renditions are: %s", quote(a.rendition), strings.Join(renditionNames, ", "))
 	}
 	switch mode := q.Get("mode"); mode {
 	case "", "low_latency":
