@@ -12,6 +12,7 @@ import (
 	"yfv2d/pipeline"
 	"yfv2d/stream"
 	"yfv2d/stream/openh264"
+	"yfv2d/stream/v4l2m2m"
 	"yfv2d/stream/vpx"
 	"yfv2d/stream/x264"
 )
@@ -21,20 +22,21 @@ const (
 	encoderAuto     = "auto"
 	encoderOpenH264 = "openh264"
 	encoderX264     = "x264"
-	encoderVP8      = "vp8" // VP8 for all viewers
+	encoderV4L2M2M  = "v4l2m2m" // the machine's own
+	encoderVP8      = "vp8"     // VP8 for all viewers
 )
 
 type newEncoder = func(stream.EncoderConfig) (stream.Encoder, error)
 
 // encoderSet holds what makes the encoders that there are; tests put others in their place.
 type encoderSet struct {
-	openh264, vpx newEncoder
-	x264          newEncoder // fails where the program was built without
-	log           zerolog.Logger
+	openh264, vpx, v4l2m2m newEncoder
+	x264                   newEncoder // fails where the program was built without
+	log                    zerolog.Logger
 }
 
 func builtEncoders(log zerolog.Logger) encoderSet {
-	return encoderSet{openh264: openh264.New, vpx: vpx.New, x264: x264.New, log: log}
+	return encoderSet{openh264: openh264.New, vpx: vpx.New, v4l2m2m: v4l2m2m.New, x264: x264.New, log: log}
 }
 
 // encoders is what the live pictures are encoded with.
@@ -74,11 +76,13 @@ func (s encoderSet) choose(want string) (encoders, error) {
 		}
 	case encoderX264:
 		s.prefer(&e, encoderX264, s.x264)
+	case encoderV4L2M2M:
+		s.prefer(&e, encoderV4L2M2M, s.hardware())
 	case encoderVP8:
 		e.choice = "VP8 for all viewers as configured"
 	default:
 		return e, fmt.Errorf("encoder %q: must be %s", want,
-			strings.Join([]string{encoderAuto, encoderOpenH264, encoderX264, encoderVP8}, ", "))
+			strings.Join([]string{encoderAuto, encoderOpenH264, encoderX264, encoderV4L2M2M, encoderVP8}, ", "))
 	}
 	s.try(&e, pipeline.VP8, "libvpx", s.vpx)
 	if len(e.Codecs()) == 0 {

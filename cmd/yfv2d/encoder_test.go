@@ -57,7 +57,7 @@ func TestChooseEncoders(t *testing.T) {
 	broken := errors.New("the device hangs")
 	good := encoderSet{
 		openh264: b.working("openh264 2", pipeline.H264), vpx: b.working("libvpx 1", pipeline.VP8),
-		x264: b.working("libx264 164", pipeline.H264),
+		x264: b.working("libx264 164", pipeline.H264), v4l2m2m: b.working("v4l2m2m pi", pipeline.H264),
 	}
 	with := func(change func(*encoderSet)) encoderSet {
 		s := good
@@ -76,6 +76,11 @@ func TestChooseEncoders(t *testing.T) {
 		{"auto", good, "auto", "openh264 2 (h264), libvpx 1 (vp8)", []pipeline.Codec{pipeline.H264, pipeline.VP8}, "openh264: the least costly", nil},
 		{"as configured", good, "openh264", "openh264 2 (h264), libvpx 1 (vp8)", []pipeline.Codec{pipeline.H264, pipeline.VP8}, "openh264 as configured", nil},
 		{"x264", good, "x264", "libx264 164 (h264), libvpx 1 (vp8)", []pipeline.Codec{pipeline.H264, pipeline.VP8}, "x264 as configured", nil},
+		{"hardware", good, "v4l2m2m", "v4l2m2m pi (h264), libvpx 1 (vp8)", []pipeline.Codec{pipeline.H264, pipeline.VP8}, "v4l2m2m as configured", nil},
+		{"no hardware", with(func(s *encoderSet) { s.v4l2m2m = refusing("v4l2m2m: no device") }), "v4l2m2m", "openh264 2 (h264), libvpx 1 (vp8)",
+			[]pipeline.Codec{pipeline.H264, pipeline.VP8}, "openh264 in place of v4l2m2m", []string{"encoder v4l2m2m does not work: v4l2m2m: no device"}},
+		{"hardware fails", with(func(s *encoderSet) { s.v4l2m2m = b.of("", pipeline.AccessUnit{}, &broken) }), "v4l2m2m",
+			"openh264 2 (h264), libvpx 1 (vp8)", []pipeline.Codec{pipeline.H264, pipeline.VP8}, "openh264 in place of v4l2m2m", []string{"the device hangs"}},
 		{"VP8 for all", good, "vp8", "libvpx 1 (vp8)", []pipeline.Codec{pipeline.VP8}, "VP8 for all", nil},
 		{"auto without openh264", with(func(s *encoderSet) { s.openh264 = refusing("no library") }), "auto", "libx264 164 (h264), libvpx 1 (vp8)",
 			[]pipeline.Codec{pipeline.H264, pipeline.VP8}, "x264: openh264 does not work", []string{"encoder openh264 does not work: no library"}},
@@ -155,5 +160,57 @@ func TestBuiltEncoders(t *testing.T) {
 		if err := enc.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestHardwareFails: a device that dies at work gives way to openh264, which is told once, and is tried again later.
+func TestHardwareFails(t *testing.T) {
+	var b encoderBench
+	var log bytes.Buffer
+	var broken error
+	gone := false
+	device := b.of("v4l2m2m pi", pipeline.AccessUnit{Codec: pipeline.H264, Key: true, Data: []byte{1}}, &broken)
+	s := encoderSet{
+		openh264: b.working("openh264 2", pipeline.H264), vpx: b.working("libvpx 1", pipeline.VP8), log: zerolog.New(&log),
+		v4l2m2m: func(cfg stream.EncoderConfig) (stream.Encoder, error) {
+			if gone {
+				return nil, errors.New("no device")
+			}
+			return device(cfg)
+		},
+	}
+	h := &hardware{encoderSet: s}
+	var e encoders
+	if !s.try(&e, pipeline.H264, encoderV4L2M2M, h.new) {
+		t.Fatal(e.warnings)
+	}
+	take := func(want string) stream.Encoder {
+		t.Helper()
+		enc, err := e.New(pipeline.H264, stream.EncoderConfig{Size: image.Pt(640, 480), FPS: 30, Bitrate: 1e6})
+		if err != nil || encoderName(enc) != want {
+			t.Fatalf("got %v, %v, want %s", enc, err, want)
+		}
+		return enc
+	}
+	enc := take("v4l2m2m pi")
+	broken = errors.New("it hangs")
+	if _, err := enc.Encode(nil, false); err == nil {
+		t.Fatal("the failure is hidden")
+	}
+	take("openh264 2")
+	h.rest = h.rest.Add(-hardwareRest)
+	broken = nil
+	if _, err := take("v4l2m2m pi").Encode(nil, false); err != nil {
+		t.Fatal(err)
+	}
+	gone = true
+	take("openh264 2")
+	gone = false
+	take("v4l2m2m pi")
+	want := `{"level":"warn","error":"it hangs","failures":1,"message":"the machine's own encoder failed: openh264 takes its place for now"}
+{"level":"debug","error":"640x480 at 1000000 bit/s: no device","failures":2,"message":"the machine's own encoder failed: openh264 takes its place for now"}
+`
+	if log.String() != want {
+		t.Errorf("log\n%swant\n%s", log.String(), want)
 	}
 }

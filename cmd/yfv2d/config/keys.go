@@ -103,8 +103,8 @@ var keys = []key{
 	{path: "preview.bitrate_kbps", at: func(c *Config, _ *Camera) any { return &c.Preview.BitrateKbps }, min: 50, max: 50000,
 		doc: "kilobits a second of each live picture"},
 	{path: "preview.encoder", at: func(c *Config, _ *Camera) any { return &c.Preview.Encoder },
-		oneOf: []string{"auto", "openh264", "x264", "vp8"},
-		doc:   "what encodes the live picture in H.264 (viewers without it get VP8); auto: the least costly that works; vp8: VP8 for all; x264: if built with the tag x264"},
+		oneOf: []string{"auto", "openh264", "x264", "v4l2m2m", "vp8"},
+		doc:   "what encodes the live picture; viewers without H.264 get VP8, with vp8 all do; x264 is there if built with its tag; v4l2m2m, the machine's own, is untested on hardware"},
 
 	{path: "webrtc.port", at: func(c *Config, _ *Camera) any { return &c.WebRTC.Port }, min: 1, max: 65535, zero: true,
 		doc: "the one UDP port that live pictures go over, for all cameras and viewers; 0 is any free one"},
