@@ -25,6 +25,12 @@ type BroadcasterConfig struct {
 	NewEncoder func(EncoderConfig) (Encoder, error)
 	// Draw paints the boxes of tracks on an I420 frame; nil draws nothing.
 	Draw func(f *pipeline.Frame, tracks []tracker.Track) error
+	// NoRelay is why the camera's own stream may not be handed on to viewers; empty: what Unit gets may be.
+	NoRelay string
+	// RelayFPS is the most frames a second that viewers may get of the camera's own stream; 0: as many as there are.
+	RelayFPS float64
+	// Tracks are the objects on a picture of that capture time and size, for live listeners of what is relayed; nil: none.
+	Tracks func(at time.Time, size image.Point) []tracker.Track
 	// Latency is the detector's p95 from a frame's capture until its detections are known, asked for at most once a second,
 	// from any goroutine; nil: unknown.
 	Latency func() time.Duration
@@ -51,6 +57,7 @@ type Broadcaster struct {
 	small *pipeline.Frame // scratch of the small picture
 	idle  atomic.Bool     // an encoder may run that nobody watches
 
+	relay      *relay
 	renditions []*rendition // in the order of their work; the list does not change, and neither does lanes
 	lanes      []*lane
 
@@ -96,6 +103,8 @@ func NewBroadcaster(cfg BroadcasterConfig) *Broadcaster {
 			b.renditions, b.lanes = append(b.renditions, r), append(b.lanes, &r.lane)
 		}
 	}
+	b.relay = newRelay(b, cfg.NoRelay)
+	b.lanes = append(b.lanes, &b.relay.lane)
 	return b
 }
 
@@ -151,7 +160,14 @@ func (b *Broadcaster) rtpTime(at time.Time) uint32 {
 func (b *Broadcaster) codecs() []pipeline.Codec { return b.cfg.Encoders.Codecs() }
 
 // relayProfile is the H.264 profile_idc of the camera's own stream if that may be relayed, else 0.
-func (b *Broadcaster) relayProfile() uint8 { return 0 }
+func (b *Broadcaster) relayProfile() uint8 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.relay.on {
+		return 0
+	}
+	return b.relay.set.profile
+}
 
 // Detected tells live listeners of a detection step, in pixels of a picture of that size. It never blocks.
 func (b *Broadcaster) Detected(s *tracker.Snapshot, size image.Point) {

@@ -129,11 +129,13 @@ func (b *Broadcaster) encode(work []*rendition, name string, f *pipeline.Frame, 
 			continue
 		}
 		b.mu.Lock()
-		watched := r.watched()
+		useful := r.useful(b.rtpTime(f.At))
 		b.mu.Unlock()
-		if watched {
-			o.note(r.write(f))
+		if !useful {
+			o.note(pipeline.ErrSkipped)
+			continue
 		}
+		o.note(r.write(f))
 	}
 }
 

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"image"
 
 	"yfv2d/pipeline"
@@ -20,6 +21,13 @@ type BroadcasterStats struct {
 	LastError         string      // of the newest failed frame; empty when the newest frame went well
 	ToEncoded, ToSent pipeline.Quantiles
 	Renditions        []RenditionStats // those with viewers
+	Relay             RelayStats
+}
+
+// RelayStats says whether a camera's own stream may be handed on as it is, and why not.
+type RelayStats struct {
+	Possible bool
+	Reason   string // empty if it is possible
 }
 
 // RenditionStats is the condition of one way of a camera's picture to its viewers.
@@ -27,9 +35,11 @@ type RenditionStats struct {
 	Name       string // clean, small or annotated
 	Codec      pipeline.Codec
 	Viewers    int
-	Encoder    string // library and version; empty before the first frame
+	Encoder    string // library and version; empty before the first frame, and of a relay
+	Relay      bool   // it is the camera's own stream
+	Reason     string // why it is not, if it could be for its codec and kind; else empty
 	Size       image.Point
-	BitrateBPS int // that the encoder aims at
+	BitrateBPS int // that the encoder aims at, or measured of a relay
 	Encodes    uint64
 	Keys       uint64
 }
@@ -47,9 +57,15 @@ func (b *Broadcaster) Stats() BroadcasterStats {
 		if n := r.viewers(); n > 0 {
 			s.Renditions = append(s.Renditions, RenditionStats{
 				Name: r.name, Codec: r.codec, Viewers: n, Encoder: r.encoder, Size: r.coded, BitrateBPS: r.bitrate,
-				Encodes: r.units, Keys: r.keys,
+				Encodes: r.units, Keys: r.keys, Reason: b.relay.whyNot(r),
 			})
 		}
+	}
+	s.Relay = RelayStats{b.relay.on, b.relay.reason}
+	if r := b.relay; r.viewers() > 0 {
+		s.Renditions = append(s.Renditions, RenditionStats{
+			Name: r.name, Codec: r.codec, Viewers: r.viewers(), Relay: true, Size: r.set.size, BitrateBPS: r.bitrate(), Keys: r.keys,
+		})
 	}
 	if r := b.chief(); r != nil {
 		s.EncoderRunning, s.Encoder, s.Size, s.BitrateBPS = r.running, r.encoder, r.coded, r.bitrate
@@ -84,4 +100,15 @@ func (l *lane) viewers() (n int) {
 		}
 	}
 	return n
+}
+
+// whyNot is why the viewers of an encode do not get the camera's own stream, if they would if they could. b.mu is held.
+func (r *relay) whyNot(e *rendition) string {
+	switch {
+	case e.name != cleanName || e.codec != pipeline.H264:
+		return ""
+	case r.on:
+		return fmt.Sprintf("its viewers do not take H.264 of profile %d", r.set.profile)
+	}
+	return r.reason
 }

@@ -38,6 +38,15 @@ func newLane(name string, codec pipeline.Codec) lane {
 // deliver puts a unit into the queue of each viewer that this lane serves, and never waits.
 func (b *Broadcaster) deliver(l *lane, u *unit) {
 	b.mu.Lock()
+	took := b.offer(l, u)
+	b.mu.Unlock()
+	for _, v := range took {
+		v.poke()
+	}
+}
+
+// offer gives a unit to a lane's viewers, and says who took it and is to be woken. b.mu is held.
+func (b *Broadcaster) offer(l *lane, u *unit) []*viewer {
 	l.units++
 	if u.key {
 		l.keys++
@@ -50,17 +59,7 @@ func (b *Broadcaster) deliver(l *lane, u *unit) {
 			took = append(took, v)
 		}
 	}
-	b.mu.Unlock()
-	for _, v := range took {
-		v.poke()
-	}
-}
-
-// assign says which lane a viewer belongs to, and which one serves it until that gives a key picture; nil if none. b.mu is
-// held.
-func (b *Broadcaster) assign(v *viewer, home, interim *lane) {
-	v.home, v.interim = home, interim
-	b.settle(v)
+	return took
 }
 
 // settle puts a viewer into the lanes that concern it, and takes it out of all others. b.mu is held.

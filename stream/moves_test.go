@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ type decoding struct {
 func (d *decoding) take(units []*unit) {
 	d.t.Helper()
 	for _, u := range units {
-		_, said, _ := strings.Cut(string(u.payloads[0]), "frame ")
+		_, said, _ := strings.Cut(string(slices.Concat(u.payloads...)), "frame ")
 		parts := strings.Split(said, ";")
 		var frame, number int
 		if _, err := fmt.Sscan(strings.Fields(said)[0], &frame); err != nil {
@@ -198,7 +199,17 @@ func TestMovesProperty(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			crowd := map[*viewer]*decoding{}
 			total, shown := 0, 0
+			camera := &ownStream{set: baseline.nal(), interval: 40 + r.IntN(200), bytes: 500}
 			for i := range 2000 {
+				if r.IntN(300) == 0 {
+					camera.bEvery = 3 * r.IntN(2)
+				}
+				if r.IntN(100) == 0 {
+					camera.frameNum++ // a picture was lost on its way
+				}
+				if r.IntN(150) > 0 || i < 100 {
+					s.camera(camera, r.IntN(3))
+				}
 				total += playOdds(s, r, crowd)
 				s.lab.skip = r.IntN(20) == 0
 				s.lab.bad = nil

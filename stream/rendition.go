@@ -142,6 +142,17 @@ func (r *rendition) watched() bool {
 	return false
 }
 
+// useful says whether anybody can use a frame with that timestamp. A key picture is of no use to a viewer that has this
+// picture already from the camera's own stream, and would delay the next one. b.mu is held.
+func (r *rendition) useful(ts uint32) bool {
+	for v := range r.members {
+		if v.cur == &r.lane || v.awaits(&r.lane) && v.isNew(ts) {
+			return true
+		}
+	}
+	return false
+}
+
 // ready makes an encoder for this size if there is none. The turn is held.
 func (r *rendition) ready(size image.Point, at time.Time) error {
 	if r.enc != nil && r.size == size {

@@ -24,7 +24,7 @@ func paintWhite(f *pipeline.Frame, _ []tracker.Track) error {
 
 // text is what a faultyEncoder said in a unit.
 func text(u *unit) string {
-	p, _, _ := strings.Cut(string(u.payloads[0]), ";")
+	p, _, _ := strings.Cut(string(u.payloads[len(u.payloads)-1]), ";")
 	return p[strings.Index(p, "frame"):]
 }
 

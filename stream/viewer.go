@@ -223,13 +223,6 @@ func (v *viewer) askKey() {
 	v.b.plead(v)
 }
 
-// plead asks for a key picture on a viewer's behalf. One who awaits another lane's gets that anyway.
-func (b *Broadcaster) plead(v *viewer) {
-	if v.cur != nil && !v.gone {
-		v.cur.keyAsked = true
-	}
-}
-
 // estimate tells what the viewer's path carries now, in bits per second. It never blocks.
 func (v *viewer) estimate(bps int) { v.path.Store(int64(max(bps, 0))) }
 
@@ -237,6 +230,10 @@ func (v *viewer) estimate(bps int) { v.path.Store(int64(max(bps, 0))) }
 func (v *viewer) skip() {
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
+	if v.cur == &v.b.relay.lane && !v.watch.small { // a camera's own stream does not follow a path down
+		v.watch.fall(v.lastAt)
+		v.b.place(v)
+	}
 	left := slices.IndexFunc(v.queue, func(u *unit) bool { return u.key })
 	if left < 0 {
 		v.miss(1 + len(v.queue))
@@ -245,8 +242,7 @@ func (v *viewer) skip() {
 		return
 	}
 	v.miss(1 + left)
-	clear(v.queue[:left])
-	v.queue = v.queue[left:]
+	v.queue = slices.Delete(v.queue, 0, left)
 }
 
 // rendition is the name of what the viewer gets now, or will get first.
