@@ -86,7 +86,7 @@ var outside = map[string][]string{
 	"github.com/pion/rtp":                 {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
 	"github.com/pion/rtcp":                {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
 	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                                              // RTSP
-	"github.com/bluenviron/mediacommon":   {"capture/rtsp", "capture/child/childtest", "capture/live"},                                                                                            // parameter sets, MPEG-TS
+	"github.com/bluenviron/mediacommon":   {"stream", "capture/rtsp", "capture/child/childtest", "capture/live"},                                                                                  // parameter sets, MPEG-TS
 	"github.com/prometheus/client_golang": {"stream"},                                                                                                                                             // /metrics
 	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "capture/faulttest", "stream", "cmd/yfv2d"}, // the log
 	"github.com/BurntSushi/toml":          {"cmd/yfv2d/config"},

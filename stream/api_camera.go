@@ -74,6 +74,29 @@ type previewJSON struct {
 	Bitrate        int      `json:"bitrate"` // bits per second
 	Encodes        uint64   `json:"encodes"`
 	KeyFrames      uint64   `json:"key_frames"`
+
+	Renditions []renditionJSON `json:"renditions"` // those with viewers
+	Relay      relayJSON       `json:"relay"`
+}
+
+// renditionJSON is one way of a camera's picture to its viewers.
+type renditionJSON struct {
+	Name      string   `json:"name"` // clean, small or annotated
+	Codec     string   `json:"codec"`
+	Viewers   int      `json:"viewers"`
+	Encoder   string   `json:"encoder"`
+	Relay     bool     `json:"relay"`  // the camera's own stream, neither decoded nor encoded
+	Reason    string   `json:"reason"` // why it is encoded although the camera gives H.264
+	Size      sizeJSON `json:"size"`
+	Bitrate   int      `json:"bitrate"` // bits per second
+	Encodes   uint64   `json:"encodes"`
+	KeyFrames uint64   `json:"key_frames"`
+}
+
+// relayJSON says whether viewers may get a camera's own stream.
+type relayJSON struct {
+	Possible bool   `json:"possible"`
+	Reason   string `json:"reason"`
 }
 
 // objectJSON is one track. Velocities are px/s of the box's centre, x to the right and y down, as of the last detection.
@@ -143,11 +166,24 @@ func (c *Camera) describe(st pipeline.Stats, preview BroadcasterStats, tracks []
 			Bitrate:        preview.BitrateBPS,
 			Encodes:        preview.Encodes,
 			KeyFrames:      preview.Keys,
+			Renditions:     renditionsJSON(preview.Renditions),
+			Relay:          relayJSON(preview.Relay),
 		},
 		Objects: []objectJSON{},
 	}
 	for _, t := range tracks {
 		out.Objects = append(out.Objects, c.object(t))
+	}
+	return out
+}
+
+func renditionsJSON(all []RenditionStats) []renditionJSON {
+	out := []renditionJSON{}
+	for _, r := range all {
+		out = append(out, renditionJSON{
+			Name: r.Name, Codec: string(r.Codec), Viewers: r.Viewers, Encoder: r.Encoder, Relay: r.Relay, Reason: r.Reason,
+			Size: sizeJSON{r.Size.X, r.Size.Y}, Bitrate: r.BitrateBPS, Encodes: r.Encodes, KeyFrames: r.Keys,
+		})
 	}
 	return out
 }

@@ -165,7 +165,11 @@ func TestGoldenPreview(t *testing.T) {
 	q := pipeline.Quantiles{Count: 9, P50: 21 * time.Millisecond, P95: 30 * time.Millisecond, P99: 31 * time.Millisecond, Max: 40 * time.Millisecond}
 	got, err := json.Marshal(c.describe(liveStats(), BroadcasterStats{
 		Viewers: 2, Encodes: 480, Keys: 5, EncoderRunning: true, Encoder: "openh264 2.3.1", Size: image.Pt(1280, 720),
-		BitrateBPS: 1_500_000, ToEncoded: q, ToSent: q,
+		BitrateBPS: 1_500_000, ToEncoded: q, ToSent: q, Relay: RelayStats{Possible: true},
+		Renditions: []RenditionStats{
+			{Name: "annotated", Codec: pipeline.VP8, Viewers: 1, Encoder: "libvpx v1.12.0", Size: image.Pt(1280, 720), BitrateBPS: 1_500_000, Encodes: 480, Keys: 5},
+			{Name: "clean", Codec: pipeline.H264, Viewers: 1, Relay: true, Size: image.Pt(1280, 720), BitrateBPS: 3_210_000, Keys: 7},
+		},
 	}, carAndWalker()))
 	if err != nil {
 		t.Fatal(err)

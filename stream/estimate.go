@@ -25,8 +25,13 @@ func (b *Broadcaster) nominal(rendition string) int {
 	if bps <= 0 {
 		bps = defaultNominal
 	}
-	if rendition == smallName {
+	switch rendition {
+	case smallName:
 		bps /= 4
+	case cleanName:
+		b.mu.Lock()
+		bps = max(bps, b.relay.bitrate()) // the viewer may get the camera's own stream
+		b.mu.Unlock()
 	}
 	return max(bps, leastEstimate)
 }

@@ -45,6 +45,11 @@ var (
 	descBitrate = prometheus.NewDesc("yfv2d_encoder_target_bytes_per_second", "The rate that the encoder aims at.", []string{"camera"}, nil)
 	descEncodes = prometheus.NewDesc("yfv2d_encoded_frames_total", "Frames that were encoded.", []string{"camera"}, nil)
 	descKeys    = prometheus.NewDesc("yfv2d_encoded_key_frames_total", "Key frames among them.", []string{"camera"}, nil)
+	descWatched = prometheus.NewDesc("yfv2d_rendition_viewers", "Viewers by what they get: which picture, its codec, and how it is made (encode, or relay of the camera's own stream).",
+		[]string{"camera", "rendition", "codec", "made"}, nil)
+	descRendered = prometheus.NewDesc("yfv2d_rendition_bytes_per_second", "The rate that a watched picture's encoder aims at, or that was measured of a relayed stream.",
+		[]string{"camera", "rendition", "codec", "made"}, nil)
+	descMissed = prometheus.NewDesc("yfv2d_viewers_missed_units_total", "Coded pictures that viewers did not get since their path or they were too slow.", []string{"camera"}, nil)
 )
 
 var sourceStates = []pipeline.SourceState{
@@ -73,7 +78,8 @@ type cameraCollector struct{ s *Server }
 // Describe names every metric that Collect may give.
 func (c cameraCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descBuild, descUp, descState, descDetectState, descDetectCaptured, descDetectUnits, descCaptured, descUnits, descFrames, descInFlight, descRate,
-		descLag, descDetect, descObjects, descViewers, descEncoder, descBitrate, descEncodes, descKeys} {
+		descLag, descDetect, descObjects, descViewers, descEncoder, descBitrate, descEncodes, descKeys, descWatched, descRendered, descMissed,
+		descWatched, descRendered, descMissed} {
 		ch <- d
 	}
 }
@@ -172,6 +178,15 @@ func previewMetrics(name string, p BroadcasterStats, send sendMetric) {
 	send(descBitrate, prometheus.GaugeValue, float64(p.BitrateBPS)/8, name)
 	send(descEncodes, prometheus.CounterValue, float64(p.Encodes), name)
 	send(descKeys, prometheus.CounterValue, float64(p.Keys), name)
+	send(descMissed, prometheus.CounterValue, float64(p.Lagged), name)
+	for _, r := range p.Renditions {
+		made := "encode"
+		if r.Relay {
+			made = "relay"
+		}
+		send(descWatched, prometheus.GaugeValue, float64(r.Viewers), name, r.Name, string(r.Codec), made)
+		send(descRendered, prometheus.GaugeValue, float64(r.BitrateBPS)/8, name, r.Name, string(r.Codec), made)
+	}
 	quantileMetrics(descLag, p.ToEncoded, send, name, "encoded")
 	quantileMetrics(descLag, p.ToSent, send, name, "sent")
 }

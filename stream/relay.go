@@ -228,8 +228,11 @@ func (r *relay) suits(v *viewer) bool {
 	return r.on && v.asked.rendition == cleanName && v.asked.codec == pipeline.H264 && slices.Contains(v.asked.profiles, r.set.profile)
 }
 
-// bitrate is the stream's; 0 if not known yet.
+// bitrate is the stream's; 0 if it is off or that is not known yet.
 func (r *relay) bitrate() int {
+	if !r.on {
+		return 0
+	}
 	bps, _ := r.meter.rates()
 	return bps
 }

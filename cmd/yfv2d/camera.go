@@ -104,6 +104,9 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers, enc stream.Encod
 		Bitrate:  s.bitrate,
 		Encoders: enc,
 		Draw:     overlay.Draw,
+		NoRelay:  noRelay(s),
+		RelayFPS: s.previewFPS,
+		Tracks:   func(at time.Time, _ image.Point) []tracker.Track { return cam.pipe.Tracks().At(at) },
 		Latency:  func() time.Duration { return cam.pipe.Stats().ToDetected.P95 },
 		Log:      cam.log,
 	})
@@ -128,19 +131,35 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers, enc stream.Encod
 	return err
 }
 
-// openSources makes the camera's one or two sources, at rest.
+// openSources makes the camera's one or two sources, at rest. What is viewed also gives its access units to the preview.
 func (cam *camera) openSources() (err error) {
 	s := cam.settings
+	var relay func(*pipeline.AccessUnit)
+	if noRelay(s) == "" {
+		relay = func(u *pipeline.AccessUnit) { cam.preview.Unit(u) }
+	}
 	if s.DetectSource == "" {
-		cam.source, err = cam.reopening(s.Source, cam.log, cam.needed(s.detectFPS))
+		cam.source, err = cam.reopening(s.Source, cam.log, cam.needed(s.detectFPS), relay)
 		return err
 	}
-	if cam.source, err = cam.reopening(s.Source, cam.log, cam.needed(unwatchedFPS)); err != nil {
+	if cam.source, err = cam.reopening(s.Source, cam.log, cam.needed(unwatchedFPS), relay); err != nil {
 		return err
 	}
 	cam.second, err = cam.reopening(s.DetectSource, cam.log.With().Str("stream", "detect_source").Logger(),
-		func() float64 { return s.detectFPS })
+		func() float64 { return s.detectFPS }, nil)
 	return err
+}
+
+// noRelay is why viewers may not get the camera's own stream as it is; empty if they may. A mask is there for privacy: what
+// comes from the camera is not masked, and neither turned nor cropped.
+func noRelay(s cameraSettings) string {
+	switch {
+	case len(s.Mask) > 0:
+		return "parts of the picture are masked"
+	case !viewOf(s.Camera).Zero():
+		return "the picture is turned, flipped or cropped"
+	}
+	return ""
 }
 
 // unwatchedFPS is how many frames a second are decoded of a stream that is only for viewing while nobody does: enough to
@@ -157,8 +176,8 @@ func (cam *camera) needed(unwatched float64) func() float64 {
 	}
 }
 
-// reopening is a source of this camera that comes back by itself.
-func (cam *camera) reopening(spec string, log zerolog.Logger, need func() float64) (*capture.Reopening, error) {
+// reopening is a source of this camera that comes back by itself. onUnit gets its access units; nil: nobody does.
+func (cam *camera) reopening(spec string, log zerolog.Logger, need func() float64, onUnit func(*pipeline.AccessUnit)) (*capture.Reopening, error) {
 	s := cam.settings
 	speed, err := capture.ParseSpeed(s.Speed)
 	if err != nil {
@@ -167,7 +186,7 @@ func (cam *camera) reopening(spec string, log zerolog.Logger, need func() float6
 	opt := capture.Options{
 		Loop: s.Loop, Speed: speed, Dir: s.dir, Log: log, View: viewOf(s.Camera),
 		Transport: s.Transport, TLSInsecure: !s.TLSVerify, TLSFingerprint: s.TLSFingerprint,
-		Live: live.Options{Need: need, Stuck: &live.Stuck{}},
+		Live: live.Options{Need: need, OnUnit: onUnit, Stuck: &live.Stuck{}},
 	}
 	open := func(ctx context.Context) (pipeline.Source, error) { return capture.Open(ctx, spec, opt) }
 	return capture.NewReopening(open, capture.ReopeningOptions{Log: log, RetryMax: s.retryMax}), nil
