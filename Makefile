@@ -7,7 +7,8 @@ SHELL := /bin/bash
 APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libvpx-dev libyuv-dev libavcodec-dev libavutil-dev \
 	libxnnpack-dev libpthreadpool-dev
 APT_X264  := libx264-dev
-APT_TEST  := chromium gir1.2-gst-rtsp-server-1.0 python3-gi $(APT_X264)
+APT_TEST  := chromium firefox-esr gir1.2-gst-rtsp-server-1.0 python3-gi $(APT_X264)
+APT_PREVIEW := iproute2
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 APT_ARM64 := g++-aarch64-linux-gnu qemu-user
@@ -72,6 +73,7 @@ bench-cameras: build ## the daemon with 1 to 8 test cameras: rates, age of detec
 	go run ./scripts/benchcameras -bin bin/yfv2d $(BENCH_FLAGS)
 
 bench-preview: deps-test build ## the live preview from camera to browser: latency, boxes, bad links, many viewers: bench/PREVIEW.md (as root; BENCH_FLAGS="-only latency,cut -runs 1")
+	@scripts/install.sh preview "for the slow link of bench-preview" $(APT_PREVIEW)
 	go run ./scripts/benchpreview -bin bin/yfv2d $(BENCH_FLAGS)
 
 bench-trixie: deps ## compare int8 and float with Debian 13's XNNPACK, in the clean root of test-trixie; adds to bench/RESULTS.md (BENCH_FLAGS=-rounds=200)
