@@ -151,7 +151,7 @@ set +e
 	# 2e-3 of amd64, which passes the same test; TestAgreesWithOpenCV holds the engines to 2e-3 of each other.
 	tests "$(nproc)" infer/xnn infer/dnn infer/model infer bench/fma yuv fetch eval eval/mot tracker cmd/yfv2d/config capture/mjpeg capture/avdec
 	# These wait for clocks and each other: one at a time.
-	tests 1 stream/openh264 pipeline capture
+	tests 1 stream/openh264 stream/vpx stream/v4l2m2m pipeline capture
 } | "$work/testsum"
 code=$?
 [[ ! count =~ $only ]] || count
