@@ -91,6 +91,9 @@ func summary(cfg *config.Config) string {
 			off++
 		}
 	}
+	if len(cfg.Cameras) == 0 {
+		return "no camera yet (add a [[camera]] with name and source), model " + cfg.Model
+	}
 	s := fmt.Sprintf("%d camera", len(cfg.Cameras))
 	if len(cfg.Cameras) != 1 {
 		s += "s"

@@ -205,6 +205,9 @@ func (d *daemon) announce() {
 	if n := modelNotes(d.model); n.Better != "" {
 		d.log.Info().Msg(n.Note + "; " + n.Better)
 	}
+	if len(d.fleet.cameras) == 0 {
+		d.log.Warn().Str("file", d.cfg.Path).Msg("no camera configured; add a [[camera]] with name and source, then reload")
+	}
 	for i, url := range d.server.URLs() {
 		if i == 0 {
 			d.log.Info().Str("url", url).Msg("open this page")

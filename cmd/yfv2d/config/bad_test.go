@@ -28,9 +28,6 @@ var testHooks = Hooks{
 
 // Each line of want is a fault without "c.toml:"; the order is the file's.
 var bad = []struct{ name, text, want string }{
-	{"nothing at all", "", " camera: there is none; add a [[camera]] with name and source"},
-	{"only comments", "# a\n\n# b\n", " camera: there is none; add a [[camera]] with name and source"},
-
 	{"port out of range", "[webrtc]\nport = 70000\n" + cam, `2: webrtc.port: 70000 is out of range (allowed: 0, or 1 to 65535)`},
 	{"public name", "[webrtc]\npublic_ips = [\"example.org\"]\n" + cam, `2: webrtc.public_ips: "example.org" is no IP address (allowed: addresses like 203.0.113.5)`},
 	{"no ICE server", "[webrtc]\nice_servers = [\"example.org\"]\n" + cam,
@@ -156,7 +153,7 @@ var bad = []struct{ name, text, want string }{
 	{"nested too deep", "[log]\nlevel = " + strings.Repeat("[", 2000) + "\n" + cam, "2: not valid TOML: nested deeper than 16 levels; what follows is not checked"},
 	{"key of too many names", strings.Repeat("a.", 2000) + "a = 1\n" + cam, "1: not valid TOML: nested deeper than 16 levels"},
 	{"not UTF-8", "[log]\nlevel = \"\xff\"\n", "2: not valid TOML: a byte that is no UTF-8 text; what follows is not checked"},
-	{"NUL", "a\x00b = 1\n", "1: not valid TOML: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8\n camera: there is none; add a [[camera]] with name and source"},
+	{"NUL", "a\x00b = 1\n", "1: not valid TOML: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8"},
 	{"everything at once", "fps = 3\n[server]\nlisten = \"0.0.0.0:1\"\n[detect]\nfps = true\n[[camera]]\nname = \"É\"\nsource = \"x:\"\n[[camera]]\n",
 		"1: fps: unknown key, did you mean \"detect.fps\"?\n" +
 			"3: server.listen: \"0.0.0.0:1\" lets other machines in, and nobody is asked for a password; listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant\n" +

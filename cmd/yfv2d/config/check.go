@@ -84,10 +84,7 @@ func (l *loader) unknown(path, table, name string, v any) {
 func (l *loader) cameras(root map[string]any) {
 	var list []map[string]any
 	switch v := root[cameraTable].(type) {
-	case nil:
-		if !l.cut {
-			l.fault(cameraTable, "there is none; add a [[camera]] with name and source", Fault{})
-		}
+	case nil: // a fresh installation has no camera yet; the page says how to add one
 	case []map[string]any:
 		list = v
 	case []any:
