@@ -13,6 +13,7 @@ APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 APT_ARM64 := g++-aarch64-linux-gnu qemu-user
 APT_VM    := qemu-system-x86 mmdebstrap e2fsprogs cpio
+APT_DEB   := dpkg-dev xz-utils
 
 # One set of flags for every build and test, so that they share one build cache. --as-needed: gocv names every OpenCV
 # library there is; only what is used becomes a need of the binary.
@@ -94,6 +95,14 @@ test-vm: deps ## read a camera in a virtual machine, unplug it and plug it in ag
 	@scripts/install.sh vm "to boot a virtual machine with a virtual camera" $(APT_VM)
 	@scripts/test-vm.sh
 
+deb: build ## make the Debian package for this release and architecture, in bin/deb
+	@scripts/install.sh deb "to make a Debian package" $(APT_DEB)
+	@scripts/deb.sh $(VERSION) bin/deb
+
+test-service: deb ## install the package in a virtual machine with systemd and see what the service bears (needs root)
+	@scripts/install.sh vm "to boot a virtual machine" $(APT_VM)
+	@scripts/test-service.sh $$(ls -t bin/deb/*.deb | head -n 1)
+
 soak-sources: deps ## break cameras in FAULTS (200) ways by SEED (1), and measure how soon they are back
 	go run ./scripts/soaksources -faults $(FAULTS) -seed $(SEED)
 
@@ -115,4 +124,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-preview bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean
+.PHONY: deb test-service test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-preview bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean

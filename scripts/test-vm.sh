@@ -43,16 +43,9 @@ done | sort -u | tr '\n' ' ')
 
 scripts/vm/image.sh "$dir" "$release" linux-image-amd64 kmod udev base-passwd busybox-static v4l-utils $packages
 
-accel=(-accel "tcg,thread=multi" -cpu max)
-if [ -w /dev/kvm ]; then # it may be there and not work
-	timeout 15 qemu-system-x86_64 -machine q35 -accel kvm -cpu host -m 256 -nodefaults -nographic -serial stdio -no-reboot \
-		-kernel "$dir/vmlinuz" -append "console=ttyS0 panic=-1" </dev/null >"$work/kvm" 2>&1 || true
-	if grep -q 'Linux version' "$work/kvm"; then
-		accel=(-accel kvm -cpu host)
-	fi
-fi
-say "booting with ${accel[1]%%,*}"
-timeout --foreground $((minutes * 60)) qemu-system-x86_64 -machine q35 "${accel[@]}" -smp 2 -m 2048 -nodefaults -nographic -no-reboot \
+accel=$(scripts/vm/accel.sh "$dir/vmlinuz")
+say "booting with ${accel%%[, ]*}"
+timeout --foreground $((minutes * 60)) qemu-system-x86_64 -machine q35 -accel $accel -smp 2 -m 2048 -nodefaults -nographic -no-reboot \
 	-net none -monitor none -serial stdio -kernel "$dir/vmlinuz" -initrd "$dir/initrd.gz" -append "console=ttyS0 quiet panic=-1" \
 	-drive "file=$dir/root.ext4,if=virtio,format=raw,readonly=on" \
 	-drive "file=$work/payload.tar,if=virtio,format=raw,readonly=on" </dev/null >"$work/console" 2>&1 &

@@ -11,6 +11,8 @@ const (
 	// wedgedAfter is how long a stage may finish nothing, though frames were lost waiting for it, until it counts as
 	// wedged. Ten cameras that share one slow engine take a few seconds for a turn each.
 	wedgedAfter = 30 * time.Second
+	// slowSteps is how many times its longest step the inference stage may take.
+	slowSteps = 10
 	// silentAfter is how long a source may give no frame and still call itself live. Its own watchdog looks after seconds.
 	silentAfter = time.Minute
 	// silentGaps is how many times the longest gap between frames a silence may last, for sources that are slow by nature.
@@ -61,9 +63,10 @@ func (c *cameraHealth) judge(now time.Time, st pipeline.Stats) string {
 	detected := looked.Detected + looked.DetectDropped.Failed + looked.DetectDropped.Gated
 	p := seen.PreviewDropped
 	shown := seen.Previewed + p.NoViewer + p.NotDue + p.EncodeSkipped + p.Failed
-	letterbox := c.letterbox.hangs(now, letterboxed, looked.DetectDropped.CaptureSlot)
-	inference := c.inference.hangs(now, detected, looked.DetectDropped.DetectSlot)
-	overlay := c.overlay.hangs(now, shown, p.PreviewSlot)
+	patience := inferencePatience(st)
+	letterbox := c.letterbox.hangs(now, wedgedAfter, letterboxed, looked.DetectDropped.CaptureSlot)
+	inference := c.inference.hangs(now, patience, detected, looked.DetectDropped.DetectSlot)
+	overlay := c.overlay.hangs(now, wedgedAfter, shown, p.PreviewSlot)
 	silent := c.capture.lasts(now, seen.Captured)
 	if st.Source.State != pipeline.Live {
 		return sourceFault(now, st.Source, silent)
@@ -72,11 +75,20 @@ func (c *cameraHealth) judge(now time.Time, st pipeline.Stats) string {
 	case letterbox:
 		return fmt.Sprintf("the letterbox stage has taken no frame for %v", wedgedAfter)
 	case inference:
-		return fmt.Sprintf("the inference stage has finished nothing for %v", wedgedAfter)
+		return fmt.Sprintf("the inference stage has finished nothing for %v", patience)
 	case overlay:
 		return fmt.Sprintf("the live picture's stage has finished nothing for %v", wedgedAfter)
 	}
 	return sourceFault(now, st.Source, silent)
+}
+
+// inferencePatience is how long the inference stage may take: a board that is slower by far than any that was thought of
+// still works. Until it has finished once, nobody knows how long it takes.
+func inferencePatience(st pipeline.Stats) time.Duration {
+	if st.DetectTime.Count == 0 {
+		return overdue
+	}
+	return max(wedgedAfter, slowSteps*st.DetectTime.Max)
 }
 
 // sourceFault is what is wrong with a source that does not do what it says; nothing with one that is honestly down.
@@ -106,15 +118,15 @@ type stageHealth struct {
 	since time.Time // of the first loss after that; zero: there was none
 }
 
-// hangs enters a reading.
-func (s *stageHealth) hangs(now time.Time, done, lost uint64) bool {
+// hangs enters a reading and says whether nothing was finished for longer than patience.
+func (s *stageHealth) hangs(now time.Time, patience time.Duration, done, lost uint64) bool {
 	switch {
 	case done != s.done || lost < s.idle:
 		s.done, s.idle, s.since = done, lost, time.Time{}
 	case lost > s.idle && s.since.IsZero():
 		s.since = now
 	}
-	return !s.since.IsZero() && now.Sub(s.since) >= wedgedAfter
+	return !s.since.IsZero() && now.Sub(s.since) >= patience
 }
 
 // silence follows how long a source has given nothing.

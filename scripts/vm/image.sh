@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # image.sh DIR RELEASE PACKAGE... makes DIR/root.ext4, DIR/initrd.gz and DIR/vmlinuz: a machine with the files of these Debian
-# packages and all they depend on. They are unpacked, not configured: nothing in it needs that, and it takes a third of the
-# time. Does nothing if they were made from the same list.
+# packages and all they depend on. They are unpacked, not configured, which takes a third of the time; VARIANT=minbase
+# configures them, for a machine that boots systemd. Does nothing if they were made from the same list.
 set -euo pipefail
 dir=$1 release=$2
 shift 2
-want="$release $*"
+variant=${VARIANT:-extract}
+want="$release $variant $*"
 
-say() { echo "test-vm: $*"; }
+say() { echo "image: $*"; }
 fail() { echo "yfv2d: $*" >&2; exit 1; }
 
 [ "$(cat "$dir/made-of" 2>/dev/null || true)" != "$want" ] || exit 0
@@ -22,17 +23,19 @@ rm -f "$dir/made-of"
 
 say "unpacking Debian $release and $# packages with what they need (some minutes)"
 list=$*
-mmdebstrap --quiet --variant=extract --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="${list// /,}" \
+mmdebstrap --quiet --variant="$variant" --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="${list// /,}" \
 	"$release" "$root" "$mirror" >"$work/log" 2>&1 || { tail -n 10 "$work/log" >&2; fail "mmdebstrap failed (last lines above)"; }
 
-# What the packages' own scripts would do, as far as it is needed.
-libs=$root/usr/lib/x86_64-linux-gnu
-for name in blas lapack; do
-	[ ! -e "$libs/$name/lib$name.so.3" ] || ln -sf "$name/lib$name.so.3" "$libs/lib$name.so.3"
-done
-cp "$root"/usr/share/base-passwd/group.master "$root/etc/group"
-cp "$root"/usr/share/base-passwd/passwd.master "$root/etc/passwd"
-ldconfig -r "$root"
+if [ "$variant" = extract ]; then
+	# What the packages' own scripts would do, as far as it is needed.
+	libs=$root/usr/lib/x86_64-linux-gnu
+	for name in blas lapack; do
+		[ ! -e "$libs/$name/lib$name.so.3" ] || ln -sf "$name/lib$name.so.3" "$libs/lib$name.so.3"
+	done
+	cp "$root"/usr/share/base-passwd/group.master "$root/etc/group"
+	cp "$root"/usr/share/base-passwd/passwd.master "$root/etc/passwd"
+	ldconfig -r "$root"
+fi
 mkdir -p "$root"/opt/busybox "$root"/{dev,proc,sys,run,tmp}
 chroot "$root" /usr/bin/busybox --install -s /opt/busybox
 kernel=$(ls "$root/usr/lib/modules")
