@@ -25,6 +25,7 @@ type twin struct {
 	mu    sync.Mutex
 	drawn []infer.Box // guarded by mu; of the newest frame on the preview
 	told  []infer.Box // guarded by mu; of the newest detection
+	in    image.Point // guarded by mu; the picture that its tracks were told in
 }
 
 func newTwin(t *testing.T, cfg Config) *twin {
@@ -52,8 +53,23 @@ func newTwin(t *testing.T, cfg Config) *twin {
 			t.Error("no snapshot with the detections")
 		}
 	}
+	cfg.OnTracks = func(snap *tracker.Snapshot, size image.Point) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.in = size
+		if tracks := snap.At(snap.Time); len(tracks) > 0 && !near(boxesOf(tracks), w.told) {
+			t.Errorf("tracks are told at %v, detections at %v", boxesOf(tracks), w.told)
+		}
+	}
 	w.started = start(t, cfg)
 	return w
+}
+
+// toldIn is the size of the picture that the newest tracks were told in.
+func (w *twin) toldIn() image.Point {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.in
 }
 
 func boxesOf(tracks []tracker.Track) (boxes []infer.Box) {
@@ -107,8 +123,14 @@ func TestBoxesOfASmallStreamLieRightOnTheLargeOne(t *testing.T) {
 	if _, told := w.seen(); !near(told, small) || !near(boxesOf(w.Tracks().All()), small) {
 		t.Errorf("before the first large picture boxes are %v and %v, want %v", told, boxesOf(w.Tracks().All()), small)
 	}
+	if got := w.toldIn(); got != w.sub.size {
+		t.Errorf("before the first large picture tracks are told in one of %v, want %v", got, w.sub.size)
+	}
 	w.giveMain(t)
 	w.giveSub(t)
+	if got := w.toldIn(); got != w.main.size {
+		t.Errorf("tracks are told in a picture of %v, want %v", got, w.main.size)
+	}
 	drawn, told := w.seen()
 	if api := boxesOf(w.Tracks().At(epoch)); !near(drawn, large) || !near(told, large) || !near(api, large) {
 		t.Errorf("boxes drawn %v, told %v, of the tracks %v; want %v", drawn, told, api, large)
