@@ -138,7 +138,7 @@ func measure(ctx context.Context, o options, n int) (m measured, err error) {
 
 func start(ctx context.Context, o options, n int, dir string) (*daemon.Daemon, error) {
 	var conf strings.Builder
-	fmt.Fprintf(&conf, "[detect]\nfps = %g\nengine = %q\ninput = %q\nworkers = %d\n", o.detectFPS, o.engine, o.input, o.workers)
+	fmt.Fprintf(&conf, "[webrtc]\nport = 0\n[detect]\nfps = %g\nengine = %q\ninput = %q\nworkers = %d\n", o.detectFPS, o.engine, o.input, o.workers)
 	for i := range n {
 		fmt.Fprintf(&conf, "[[camera]]\nname = \"camera%d\"\nsource = \"test:?size=%s&fps=%g\"\n", i+1, o.size, o.fps)
 	}

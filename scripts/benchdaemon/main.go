@@ -126,7 +126,7 @@ func measure(ctx context.Context, o options, viewers int, dir, profile string) (
 	if err != nil {
 		return m, err
 	}
-	cfg := daemon.Config{Bin: o.bin, Dir: dir, TOML: fmt.Sprintf("[detect]\nfps = %g\n[[camera]]\nname = \"demo\"\nsource = %q\nloop = true\n",
+	cfg := daemon.Config{Bin: o.bin, Dir: dir, TOML: fmt.Sprintf("[webrtc]\nport = 0\n[detect]\nfps = %g\n[[camera]]\nname = \"demo\"\nsource = %q\nloop = true\n",
 		o.fps, "file:"+clip)}
 	if profile != "" {
 		cfg.Args = []string{"--cpuprofile", profile}

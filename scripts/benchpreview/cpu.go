@@ -42,7 +42,7 @@ func cpu(ctx context.Context, b *bench) (figures, error) {
 		{"", "source = \"" + picture + "\"\n"},
 		{"clip_", fmt.Sprintf("source = %q\nloop = true\n", "file:"+clip)},
 	} {
-		cores, err := b.coresByLevel(ctx, "[preview]\nbitrate_kbps = 1000\n[[camera]]\nname = \""+camera+"\"\n"+src.source)
+		cores, err := b.coresByLevel(ctx, anyPort+"[preview]\nbitrate_kbps = 1000\n[[camera]]\nname = \""+camera+"\"\n"+src.source)
 		if err != nil {
 			return nil, err
 		}

@@ -14,8 +14,8 @@ const (
 	crowdSpan = 20 * time.Second
 )
 
-// roomy lets in more viewers than a home needs.
-const roomy = "[webrtc]\nport = 0\nmax_viewers = 1000\nmax_viewers_per_camera = 1000\n"
+// roomy, of [webrtc], lets in more viewers than a home needs.
+const roomy = "max_viewers = 1000\nmax_viewers_per_camera = 1000\n"
 
 // reading is the part of /api/cameras that is of use here.
 type reading struct {

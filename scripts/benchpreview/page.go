@@ -17,8 +17,12 @@ const (
 // makes do with a fifth of what it may use, and no path would be narrow.
 const picture = "test:?size=640x480&fps=30&objects=2&truth=1&grain=8"
 
-func pattern(more string) string {
-	return more + "[[camera]]\nname = \"" + camera + "\"\nsource = \"" + picture + "\"\n"
+// anyPort leaves the usual one to a daemon that runs on this machine already.
+const anyPort = "[webrtc]\nport = 0\n"
+
+// pattern is a configuration with it. webrtc holds further lines of [webrtc].
+func pattern(webrtc string) string {
+	return anyPort + webrtc + "[[camera]]\nname = \"" + camera + "\"\nsource = \"" + picture + "\"\n"
 }
 
 // daemonAndBrowser starts both; stop ends both.
