@@ -141,18 +141,22 @@ func (s *session) gather(ctx context.Context) (string, error) {
 	if err := s.pc.SetLocalDescription(answer); err != nil {
 		return "", fail(http.StatusBadRequest, "SDP offer cannot be answered: %s", oneLine(err))
 	}
+	// Nothing cuts this short, not even a client that has gone: the ICE agent (pion/ice 2.3.38) lets go of the shared TCP port before
+	// it ends gathering, and what it gathers after that stays for good.
 	timeout := time.NewTimer(gatherTimeout)
 	defer timeout.Stop()
 	select {
 	case <-gathered:
-		return publicCandidates(s.pc.LocalDescription().SDP, s.w.cfg.PublicIPs, s.w.port, s.w.cfg.TCP), nil
 	case <-timeout.C:
 		return "", retryLater(5, "the server found no network address to be reached on in time")
-	case <-ctx.Done():
+	}
+	switch {
+	case ctx.Err() != nil:
 		return "", retryLater(1, "the request was given up")
-	case <-s.ctx.Done():
+	case s.ctx.Err() != nil:
 		return "", retryLater(5, "the connection ended before it began")
 	}
+	return publicCandidates(s.pc.LocalDescription().SDP, s.w.cfg.PublicIPs, s.w.port, s.w.cfg.TCP), nil
 }
 
 // negotiated reads what the two sides agreed on.

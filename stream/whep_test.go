@@ -1,9 +1,12 @@
 package stream_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"image"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -129,6 +132,30 @@ func TestTwoViewersOneEncode(t *testing.T) {
 	if b.cam.b.Stats().EncoderRunning {
 		t.Error("the encoder runs without viewers")
 	}
+}
+
+// TestGivenUpOffersLeaveNothing: a client that goes away before it has its answer leaves nothing behind, whatever the server was
+// about to do.
+func TestGivenUpOffersLeaveNothing(t *testing.T) {
+	b := newBench(t, nil)
+	offer := newPeer(b).offer()
+	before := goleak.IgnoreCurrent()
+	for i := range 60 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%20)*250*time.Microsecond)
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(offer))
+		r.SetPathValue("name", "door")
+		r.Header.Set("Content-Type", "application/sdp")
+		r.RemoteAddr = fmt.Sprintf("198.51.100.%d:4000", i)
+		w := httptest.NewRecorder()
+		b.whep.ServeHTTP(w, r)
+		cancel()
+		if w.Code == http.StatusCreated { // just in time
+			b.do(http.MethodDelete, w.Header().Get("Location"), "", "")
+		}
+	}
+	b.http.CloseClientConnections()
+	b.http.Client().CloseIdleConnections()
+	goleak.VerifyNone(t, before)
 }
 
 func TestRoundsLeaveNothing(t *testing.T) {
