@@ -55,6 +55,8 @@ type Broadcaster struct {
 	turn  sync.Mutex
 	still *pipeline.Frame // scratch of the I420 form of BGR frames
 	small *pipeline.Frame // scratch of the small picture
+	ts    uint32          // RTP timestamp of the newest frame
+	begun bool            // there was a frame
 	idle  atomic.Bool     // an encoder may run that nobody watches
 
 	relay      *relay
@@ -144,7 +146,8 @@ func (b *Broadcaster) write(f *pipeline.Frame, tracks []tracker.Track) error {
 	if want = b.motion.pick(want, f.At); want == 0 && all != 0 {
 		return pipeline.ErrNotDue
 	}
-	b.feed.frame(f.At, b.rtpTime(f.At), f.Size(), tracks)
+	b.ts = b.nextTime(f.At)
+	b.feed.frame(f.At, b.ts, f.Size(), tracks)
 	err = b.serve(want, f, tracks)
 	b.note(err)
 	return err
@@ -154,6 +157,17 @@ func (b *Broadcaster) write(f *pipeline.Frame, tracks []tracker.Track) error {
 // share it. It is counted from one moment, so that it does not drift.
 func (b *Broadcaster) rtpTime(at time.Time) uint32 {
 	return b.rtpBase + uint32(at.Sub(b.rtpStart).Nanoseconds()*9/100_000) // 90 000 / 1e9
+}
+
+// nextTime is the RTP timestamp of a frame: its capture time, but always after that of the frame before, whatever the
+// camera's clock does. The turn is held.
+func (b *Broadcaster) nextTime(at time.Time) uint32 {
+	ts := b.rtpTime(at)
+	if b.begun && int32(ts-b.ts) <= 0 {
+		ts = b.ts + 1
+	}
+	b.begun = true
+	return ts
 }
 
 // codecs are those that the camera's picture can be encoded in, best first.

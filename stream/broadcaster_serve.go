@@ -129,7 +129,7 @@ func (b *Broadcaster) encode(work []*rendition, name string, f *pipeline.Frame, 
 			continue
 		}
 		b.mu.Lock()
-		useful := r.useful(b.rtpTime(f.At))
+		useful := r.useful(b.ts)
 		b.mu.Unlock()
 		if !useful {
 			o.note(pipeline.ErrSkipped)

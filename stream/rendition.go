@@ -63,7 +63,7 @@ func packer(codec pipeline.Codec) func([]byte) [][]byte {
 // write encodes f and hands it to the viewers. The turn is held.
 func (r *rendition) write(f *pipeline.Frame) error {
 	r.b.mu.Lock()
-	key := r.keyDue(f.At, r.b.rtpTime(f.At))
+	key := r.keyDue(f.At, r.b.ts)
 	r.b.mu.Unlock()
 	err := r.aim(f.At)
 	var au pipeline.AccessUnit
@@ -82,7 +82,7 @@ func (r *rendition) write(f *pipeline.Frame) error {
 		return pipeline.ErrSkipped
 	}
 	r.b.toEncoded.Observe(time.Since(f.At))
-	r.b.deliver(&r.lane, &unit{at: au.At, ts: r.b.rtpTime(au.At), key: au.Key, codec: au.Codec, payloads: r.pack(au.Data)})
+	r.b.deliver(&r.lane, &unit{at: au.At, ts: r.b.ts, key: au.Key, codec: au.Codec, payloads: r.pack(au.Data)})
 	return nil
 }
 
