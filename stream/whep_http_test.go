@@ -30,10 +30,10 @@ func sdpLines(offer string, pairs ...string) string {
 func TestRequests(t *testing.T) {
 	b := newBench(t, nil)
 	offer := newPeer(b).offer()
-	noH264 := func() string {
+	neither := func() string {
 		var keep []string
 		for _, l := range strings.Split(offer, "\r\n") {
-			if !strings.Contains(l, "H264") {
+			if !strings.Contains(l, "H264") && !strings.Contains(l, "VP8") {
 				keep = append(keep, l)
 			}
 		}
@@ -73,10 +73,10 @@ func TestRequests(t *testing.T) {
 		{"bad fingerprint", "POST", endpoint, "application/sdp", sdpLines(offer, "a=fingerprint:sha-256 ", "a=fingerprint:"), 400, "SDP", "", ""},
 		{"many candidates", "POST", endpoint, "application/sdp",
 			offer + strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n", 65), 400, "candidates", "", ""},
-		{"no h264", "POST", endpoint, "application/sdp", noH264, 406, "H.264", "", ""},
-		{"only mode 0", "POST", endpoint, "application/sdp", sdpLines(offer, "packetization-mode=1", "packetization-mode=0"), 406, "H.264", "", ""},
+		{"neither codec", "POST", endpoint, "application/sdp", neither, 406, "H.264", "", ""},
+		{"only mode 0", "POST", endpoint, "application/sdp", sdpLines(offer, "packetization-mode=1", "packetization-mode=0", "VP8", "VP7"), 406, "H.264", "", ""},
 		{"only extended profile", "POST", endpoint, "application/sdp",
-			sdpLines(offer, "profile-level-id=42", "profile-level-id=58", "profile-level-id=64", "profile-level-id=58", "profile-level-id=4d", "profile-level-id=58"), 406, "H.264", "", ""},
+			sdpLines(offer, "profile-level-id=42", "profile-level-id=58", "profile-level-id=64", "profile-level-id=58", "profile-level-id=4d", "profile-level-id=58", "VP8", "VP7"), 406, "H.264", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, header, body := b.do(tc.method, tc.path, tc.contentType, tc.body)

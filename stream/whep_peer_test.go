@@ -21,6 +21,7 @@ import (
 	"yfv2d/pipeline"
 	"yfv2d/stream"
 	"yfv2d/stream/openh264"
+	"yfv2d/stream/vpx"
 )
 
 // camera is a broadcaster that gets frames of a moving picture, 30 a second.
@@ -36,7 +37,7 @@ func newCamera(t testing.TB, size image.Point) *camera {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &camera{stop: cancel, done: make(chan struct{})}
 	c.b = stream.NewBroadcaster(stream.BroadcasterConfig{
-		Name: "door", FPS: 30, NewEncoder: openh264.New, Log: zerolog.Nop(),
+		Name: "door", FPS: 30, Encoders: stream.Encoders{H264: openh264.New, VP8: vpx.New}, Log: zerolog.Nop(),
 		Latency: func() time.Duration { return time.Duration(c.latency.Load()) },
 	})
 	f := pipeline.NewFrame()
