@@ -158,24 +158,6 @@ func TestGivenUpOffersLeaveNothing(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-func TestRoundsLeaveNothing(t *testing.T) {
-	b := newBench(t, nil)
-	before, files := goleak.IgnoreCurrent(), openFiles(t)
-	for range 20 {
-		p := newPeer(b)
-		p.watch()
-		p.picture()
-		p.leave()
-	}
-	b.http.CloseClientConnections()
-	b.http.Client().CloseIdleConnections()
-	goleak.VerifyNone(t, before)
-	waitFor(t, "descriptors to be closed", func() bool { return openFiles(t) <= files })
-	if n := b.cam.b.Stats().Viewers; n != 0 {
-		t.Errorf("%d viewers left", n)
-	}
-}
-
 // openFiles is the number of this process's file descriptors, sockets included.
 func openFiles(t *testing.T) int {
 	t.Helper()

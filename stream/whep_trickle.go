@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/pion/ice/v2"
@@ -32,7 +33,10 @@ type fragment struct {
 func readFragment(text string) (fragment, error) {
 	var f fragment
 	for _, line := range strings.Split(text, "\n") {
-		line = strings.TrimRight(line, "\r")
+		line = strings.TrimSuffix(line, "\r")
+		if strings.ContainsAny(line, "\r\x00") {
+			return f, fail(http.StatusBadRequest, "the fragment has a line break that is none")
+		}
 		key, value, _ := strings.Cut(strings.TrimPrefix(line, "a="), ":")
 		switch {
 		case !strings.HasPrefix(line, "a="):
@@ -52,12 +56,17 @@ func readFragment(text string) (fragment, error) {
 	if f.ufrag == "" && f.pwd == "" && len(f.candidates) == 0 && !f.end {
 		return f, fail(http.StatusBadRequest, "the body is no ICE fragment: it has neither candidates nor ice-ufrag and ice-pwd")
 	}
-	if (f.ufrag == "") != (f.pwd == "") || len(f.ufrag) > 256 || len(f.pwd) > 256 ||
-		f.pwd != "" && (len(f.ufrag) < 4 || len(f.pwd) < 22) { // RFC 8839, 5.4
-		return f, fail(http.StatusBadRequest, "the fragment needs an ice-ufrag of 4 and an ice-pwd of 22 to 256 characters, or neither")
+	if f.ufrag == "" && f.pwd == "" || iceUfrag.MatchString(f.ufrag) && icePwd.MatchString(f.pwd) {
+		return f, nil
 	}
-	return f, nil
+	return f, fail(http.StatusBadRequest, "the fragment needs an ice-ufrag of 4 and an ice-pwd of 22 to 256 letters, digits, + and /, or neither")
 }
+
+// The forms of RFC 8839, 5.4.
+var (
+	iceUfrag = regexp.MustCompile(`^[A-Za-z0-9+/]{4,256}$`)
+	icePwd   = regexp.MustCompile(`^[A-Za-z0-9+/]{22,256}$`)
+)
 
 // isLocalName says whether a candidate is a .local name, which pion's parser refuses in some forms. It is of no use to
 // us, and no fault of the browser's.
