@@ -10,6 +10,7 @@ import { initSheets, sawClasses, toggleSheet } from './sheet.js';
 import { t, translate } from './strings.js';
 import { set } from './text.js';
 import { readVersion } from './version.js';
+import { prepare } from './whep.js';
 
 const pollEvery = 1000; // ms
 const pollLimit = 4000; // ms until an unanswered reading counts as failed
@@ -34,6 +35,7 @@ if (test !== null) {
 }
 live.watch(named() && [named()]);
 poll();
+prepare();
 translate(document);
 document.documentElement.lang = 'en';
 initSheets();

@@ -1,6 +1,8 @@
 // Every word that the page says, by language. To add one: a table beside en with the same keys; `{name}` is put in.
 
 const en = {
+  'number.point': '.',
+  'number.group': ',',
   'page.summary.live': 'Live',
   'page.summary.notlive': 'Not live',
   'page.summary.some': '{live} of {all} live',

@@ -4,11 +4,28 @@
 const answerLimit = 8000; // ms to wait for the server's answer
 const trickleWait = 50; // ms in which candidates are gathered into one PATCH
 
+// A browser's first connection costs it 100 ms before it can offer anything. prepare makes one that the next session takes, while
+// the page waits for something else.
+let spare = null;
+
+export function prepare() {
+  spare ??= offering();
+}
+
+function offering() {
+  const pc = new RTCPeerConnection();
+  preferH264(pc.addTransceiver('video', { direction: 'recvonly' }));
+  const offer = pc.createOffer();
+  offer.catch(() => {}); // told to whom it is for
+  return { pc, offer };
+}
+
 export class Session {
   pc;
 
   #url;
   #ended;
+  #offer;
   #resource = null; // the session's own address, once there is one
   #etag = null;
   #candidates = [];
@@ -19,9 +36,11 @@ export class Session {
   constructor({ url, servers, track, ended }) {
     this.#url = url;
     this.#ended = ended;
-    this.pc = new RTCPeerConnection({ iceServers: servers });
-    const transceiver = this.pc.addTransceiver('video', { direction: 'recvonly' });
-    preferH264(transceiver);
+    const { pc, offer } = spare ?? offering();
+    spare = null;
+    this.pc = pc;
+    this.#offer = offer;
+    if (servers.length) pc.setConfiguration({ iceServers: servers });
     this.pc.ontrack = (e) => track(e.streams[0] || new MediaStream([e.track]));
     this.pc.onconnectionstatechange = () => {
       const state = this.pc.connectionState;
@@ -33,7 +52,7 @@ export class Session {
 
   // open connects; it throws an Error with a reason for people.
   async open() {
-    await this.pc.setLocalDescription();
+    await this.pc.setLocalDescription(await this.#offer);
     const response = await fetch(this.#url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/sdp' },
