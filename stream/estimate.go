@@ -41,7 +41,7 @@ func (b *Broadcaster) nominal(rendition string) int {
 		bps /= 4
 	case cleanName:
 		b.mu.Lock()
-		bps = max(bps, b.relay.bitrate()) // the viewer may get the camera's own stream
+		bps = max(bps, b.relay.expected()) // the viewer may get the camera's own stream
 		b.mu.Unlock()
 	}
 	return max(bps, leastEstimate)

@@ -161,7 +161,7 @@ func (r *relay) verdict() string {
 	}
 	switch _, fps := r.meter.rates(); {
 	case fps == 0:
-		return "it is not known yet how many frames a second the camera gives"
+		return reasonRate
 	case fps > r.b.cfg.RelayFPS*tooFast:
 		return "the camera gives more frames a second than preview_fps allows"
 	}
@@ -235,6 +235,18 @@ func (r *relay) bitrate() int {
 	}
 	bps, _ := r.meter.rates()
 	return bps
+}
+
+// expected is the bitrate of what viewers of the clean picture may get of the camera's own stream, now or once it is known
+// to suit them; 0 if they may not. Before it is measured it is guessed from the picture's size.
+func (r *relay) expected() int {
+	if !r.on && r.reason != reasonUnproven && r.reason != reasonNoKey && r.reason != reasonRate {
+		return 0
+	}
+	if bps, _ := r.meter.rates(); bps > 0 {
+		return bps
+	}
+	return bitrateFor(r.set.size, defaultFPS)
 }
 
 // keySoon says whether the camera's next key picture is expected soon.

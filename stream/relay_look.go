@@ -18,6 +18,7 @@ const (
 	reasonNoStream  = "no H.264 stream has come from the camera"
 	reasonNoKey     = "no key picture has come from the camera yet"
 	reasonUnproven  = "it is not known yet whether the camera's stream has B-frames"
+	reasonRate      = "it is not known yet how many frames a second the camera gives"
 	reasonBFrames   = "the camera's stream has B-frames"
 	reasonInterlace = "the camera's stream is interlaced"
 	reasonOdd       = "the camera's stream has a size that cannot be"

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"yfv2d/pipeline"
 )
 
 // TestRelayVerdicts tells for which streams and why not.
@@ -129,4 +131,52 @@ func FuzzStreamLook(f *testing.F) {
 			t.Fatal("written to")
 		}
 	})
+}
+
+// TestExpectedBitrate: a viewer's estimate begins where the camera's own stream may be, measured or guessed.
+func TestExpectedBitrate(t *testing.T) {
+	large := setOf{profile: 66, wide: 120, high: 68}
+	for _, row := range []struct {
+		name   string
+		set    setOf
+		frames int
+		bEvery int
+		want   int
+	}{
+		{"no stream", large, 0, 0, megabit},
+		{"guessed by its size", large, 10, 0, 6 * megabit},
+		{"measured", large, 60, 0, 2_400_000},
+		{"not known yet to suit", setOf{profile: 77, wide: 120, high: 68}, 10, 0, 6 * megabit},
+		{"does not suit", setOf{profile: 77, wide: 120, high: 68}, 10, 3, megabit},
+	} {
+		c := &ownStream{set: row.set.nal(), interval: 300, bytes: 10_000, bEvery: row.bEvery}
+		s := newStage(t, func(c *BroadcasterConfig) { c.Bitrate = megabit })
+		if row.frames > 0 {
+			s.plays(c, row.frames)
+		}
+		if got := s.b.nominal("clean"); got < row.want*99/100 || got > row.want*103/100 {
+			t.Errorf("%s: %d bit/s, want %d", row.name, got, row.want)
+		}
+		if got := s.b.nominal("annotated"); got != megabit {
+			t.Errorf("%s: the annotated picture's is %d", row.name, got)
+		}
+	}
+}
+
+// TestPathBeyondMeasure: an estimate that its bound holds down tells of no poor path.
+func TestPathBeyondMeasure(t *testing.T) {
+	s := newStage(t, nil)
+	v, err := s.b.join(viewing{rendition: "clean", codec: pipeline.H264, most: megabit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		told int
+		poor bool
+	}{{900_000, true}, {950_000, false}, {megabit, false}, {0, false}, {-1, false}} {
+		v.estimate(row.told)
+		if got := isPoor(int(v.path.Load()), 10*megabit); got != row.poor {
+			t.Errorf("%d bit/s: poor is %v", row.told, got)
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (s *session) run() {
 
 // play sends what the broadcaster gives until the session ends.
 func (s *session) play() error {
-	v, err := s.b.join(viewing{rendition: s.asked.rendition, codec: s.format.codec, profiles: s.offer.profiles()})
+	v, err := s.b.join(viewing{rendition: s.asked.rendition, codec: s.format.codec, profiles: s.offer.profiles(), most: s.most})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type session struct {
 	rtp           *rtpStream
 	pacer         *pacer
 	ssrc          uint32
+	most          int  // bits per second beyond which the path is not measured
 	measures      bool // the receiver reports arrival times, from which the estimator works
 
 	patching sync.Mutex             // held by the one PATCH that works
@@ -64,6 +65,7 @@ func (w *WHEP) newSession(ctx context.Context, cfg sessionConfig) (*session, str
 	nominal := cfg.b.nominal(cfg.asked.rendition)
 	s := &session{
 		sessionConfig: cfg, id: hex.EncodeToString(id), w: w, pacer: newPacer(nominal),
+		most:      int(headroom * float64(nominal)),
 		connected: make(chan struct{}), ended: make(chan struct{}),
 	}
 	s.path.Store(int64(nominal))
