@@ -9,10 +9,12 @@ import (
 	"image/png"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -60,8 +62,15 @@ func openBrowser(t *testing.T) *browser {
 	}}
 	t.Cleanup(b.close)
 	chromedp.ListenTarget(ctx, b.hear)
-	b.do(chromedp.Navigate("about:blank"))
+	b.do(chromedp.ActionFunc(tellViolations), chromedp.Navigate("about:blank"))
 	return b
+}
+
+// tellViolations has every page of the tab complain of what its content security policy refuses.
+func tellViolations(ctx context.Context) error {
+	_, err := page.AddScriptToEvaluateOnNewDocument(`addEventListener('securitypolicyviolation',
+		(e) => console.error('refused: ' + e.violatedDirective + ' ' + e.blockedURI));`).Do(ctx)
+	return err
 }
 
 // hear fails the test for an error in the page's own code.
@@ -162,6 +171,12 @@ func cardOf(camera, selector string) string {
 // picture takes the next picture of a camera, with what the page has drawn on it, in the video's size.
 func (b *browser) picture(camera string) *image.NRGBA {
 	b.t.Helper()
+	return b.layers(camera, true)
+}
+
+// layers takes the next picture with or without what the page has drawn on it.
+func (b *browser) layers(camera string, drawn bool) *image.NRGBA {
+	b.t.Helper()
 	var url string
 	b.eval(`(async () => {
 		const video = `+cardOf(camera, "video")+`, overlay = `+cardOf(camera, "canvas")+`;
@@ -171,7 +186,7 @@ func (b *browser) picture(camera string) *image.NRGBA {
 		const scale = Math.min(overlay.width / w, overlay.height / h);
 		const context = canvas.getContext('2d');
 		context.drawImage(video, 0, 0);
-		context.drawImage(overlay, (overlay.width - w * scale) / 2, (overlay.height - h * scale) / 2, w * scale, h * scale, 0, 0, w, h);
+		if (`+strconv.FormatBool(drawn)+`) context.drawImage(overlay, (overlay.width - w * scale) / 2, (overlay.height - h * scale) / 2, w * scale, h * scale, 0, 0, w, h);
 		return canvas.toDataURL('image/png');
 	})()`, &url)
 	data, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(url, "data:image/png;base64,"))

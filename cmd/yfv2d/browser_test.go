@@ -11,15 +11,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/rs/zerolog"
 
-	"yfv2d/capture"
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer"
-	"yfv2d/infer/model"
 )
 
 // served is a daemon that runs.
@@ -270,72 +267,4 @@ func checkUnwatched(t *testing.T, b *browser, s *served) {
 	if st := cam.preview.Stats(); st.Encodes != encodes || st.EncoderRunning {
 		t.Errorf("nobody watches, but %d frames were encoded", st.Encodes-encodes)
 	}
-}
-
-// patternSize and patternObjects describe the test picture of TestBrowserBoxesFitTheirFrames.
-var patternSize = image.Pt(640, 480)
-
-const patternObjects = 2
-
-// truthDetector finds what a test pattern shows, from its capture time: the engine is not what is tested here.
-type truthDetector struct{}
-
-func (truthDetector) Detect(c *infer.Canvas) ([]infer.Detection, error) {
-	return capture.TestObjects(patternSize, patternObjects, c.At), nil
-}
-
-func (truthDetector) Close() error { return nil }
-
-// TestBrowserBoxesFitTheirFrames reads the capture time out of the pixels that the browser shows and finds the box where
-// the object was at that moment: boxes are predicted to their frame's time, and no frame wears another one's boxes.
-func TestBrowserBoxesFitTheirFrames(t *testing.T) {
-	b := openBrowser(t)
-	s := serveDaemon(t, patternDaemon(t))
-	b.open(s.url, "pattern")
-	fits, tries := 0, 0
-	for ; fits < 5 && tries < 400; tries++ {
-		img := b.picture("pattern")
-		f := lumaFrame(t, img)
-		_, at, ok := capture.ReadStamp(f)
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if !ok {
-			continue
-		}
-		want := capture.TestObjects(patternSize, patternObjects, at)[0].Box
-		// Without prediction a box of 10 detections a second lags by up to 24 pixels and overlaps by 0.72.
-		if box, ok := drawnBox(img, want); ok && box.IoU(want) >= 0.85 {
-			fits++
-			t.Logf("captured %v ago: drawn %v, true %v, IoU %.2f", time.Since(at).Round(time.Millisecond), box, want, box.IoU(want))
-		}
-	}
-	if fits < 5 {
-		t.Errorf("%d of %d pictures had the box on the object", fits, tries)
-	}
-}
-
-// patternDaemon is a daemon over a test pattern, with the truth in the engine's place.
-func patternDaemon(t *testing.T) *daemon {
-	t.Helper()
-	source := fmt.Sprintf("test:?size=%dx%d&fps=30&objects=%d", patternSize.X, patternSize.Y, patternObjects)
-	cfg := testConfig(t, "127.0.0.1:0", fmt.Sprintf("[[camera]]\nname = \"pattern\"\nsource = %q\n", source))
-	d := &daemon{cfg: cfg, log: zerolog.Nop()}
-	var err error
-	if d.model, err = model.Builtin(); err != nil {
-		t.Fatal(err)
-	}
-	d.workers, err = infer.NewWorkers(1, func() (infer.Detector, error) { return truthDetector{}, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	cam, err := newCamera(settingsOf(cfg, &cfg.Cameras[0], d.model), d.model, d.workers, d.encoders.Encoders, d.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.fleet.cameras = append(d.fleet.cameras, cam)
-	if err := d.openServer(); err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
