@@ -178,12 +178,16 @@ func (e *estimator) update(from *tap, bps int) {
 	e.tell(bps)
 }
 
-// GetTargetBitrate is the estimate, bits per second.
-func (e *estimator) GetTargetBitrate() int {
+// estimate is in bits per second.
+func (e *estimator) estimate() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.told
 }
+
+// GetTargetBitrate bounds pion's retransmissions, to what the pacer lets through: the pacer, which sees all that is sent,
+// refuses what is too much, and tells.
+func (e *estimator) GetTargetBitrate() int { return int(paceFactor * float64(e.estimate())) }
 
 // OnTargetBitrateChange is of no use here: gcc's own callback runs on a goroutine for each change, so that they may come
 // in any order.

@@ -133,7 +133,7 @@ func TestFallsThatAreNotBelieved(t *testing.T) {
 			m.run(300*time.Millisecond, tc.packets, 1250)
 			old := e.gcc
 			e.taps.SetTargetBitrate(tc.target)
-			if got := e.GetTargetBitrate(); got != tc.want {
+			if got := e.estimate(); got != tc.want {
 				t.Errorf("estimate %d, want %d", got, tc.want)
 			}
 			if err := e.WriteRTCP(nil, nil); err != nil {

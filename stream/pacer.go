@@ -40,7 +40,9 @@ type pacer struct {
 	target  atomic.Int64  // bits per second that the path carries
 	dropped atomic.Uint64 // retransmissions
 	now     func() time.Time
-	wake    func(time.Duration) // runs flush later; once at a time
+	wake    func(time.Duration)   // runs flush later; once at a time
+	worth   func(seq uint16) bool // whether a retransmission is still of use; nil: always
+	refused func(seq uint16)      // a retransmission did not fit; nil: nobody wants to know. Both must not block
 
 	// turn is held while packets are sent, so that they leave in order. The rest of the fields are under it.
 	turn    sync.Mutex
@@ -123,6 +125,9 @@ func (p *pacer) Write(header *rtp.Header, payload []byte, attributes interceptor
 		return 0, errPacerStream
 	}
 	again := p.again(header)
+	if again && p.worth != nil && !p.worth(header.SequenceNumber) {
+		return size, nil
+	}
 	p.fill()
 	if len(p.held) == 0 && p.budget > 0 {
 		p.budget -= float64(size)
@@ -130,7 +135,10 @@ func (p *pacer) Write(header *rtp.Header, payload []byte, attributes interceptor
 	}
 	if again && !p.fits(size) {
 		p.dropped.Add(1)
-		return 0, errPacerFull // the receiver asks again
+		if p.refused != nil {
+			p.refused(header.SequenceNumber)
+		}
+		return 0, errPacerFull
 	}
 	p.hold(header, payload, size)
 	return size, nil

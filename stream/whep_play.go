@@ -76,13 +76,16 @@ func (s *session) send(v *viewer) error {
 		if starved && !u.key {
 			continue // was in the viewer's queue before the gap
 		}
-		if !s.pacer.admits(u.size()) {
+		if s.repairs.lost.Load() && !u.key || !s.pacer.admits(u.size()) {
 			v.skip()
 			starved = true
 			s.pacer.drained(s.ctx) // a key picture would not be admitted before
 			continue
 		}
 		starved = false
+		if u.key {
+			s.repairs.began(s.rtp.seq + 1)
+		}
 		s.rtp.write(u)
 		v.sent(u)
 		if first {
@@ -174,6 +177,8 @@ func (s *session) heed(v *viewer, p rtcp.Packet) {
 	switch p := p.(type) {
 	case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
 		v.askKey()
+	case *rtcp.TransportLayerNack:
+		s.repairs.nack(time.Now(), p)
 	case *rtcp.ReceiverEstimatedMaximumBitrate:
 		if !s.measures { // the receiver's own estimate, from those that report no arrival times
 			s.pacer.SetTargetBitrate(int(p.Bitrate))

@@ -40,6 +40,7 @@ type session struct {
 	sender        *webrtc.RTPSender
 	rtp           *rtpStream
 	pacer         *pacer
+	repairs       repairs
 	ssrc          uint32
 	most          int  // bits per second beyond which the path is not measured
 	measures      bool // the receiver reports arrival times, from which the estimator works
@@ -68,6 +69,7 @@ func (w *WHEP) newSession(ctx context.Context, cfg sessionConfig) (*session, str
 		most:      int(headroom * float64(nominal)),
 		connected: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.pacer.worth, s.pacer.refused = s.repairs.worth, s.repairs.refused
 	s.path.Store(int64(nominal))
 	if err := s.renew(); err != nil {
 		return nil, "", err
