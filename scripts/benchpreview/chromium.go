@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/target"
@@ -36,8 +37,28 @@ func startChromium(ctx context.Context) (*chromium, error) {
 	return c, nil
 }
 
-// open shows a page in a window with a profile of its own: nothing of earlier openings is cached. shut closes it.
-func (c *chromium) open(ctx context.Context, url string) (shut func(), err error) {
+// windowSettle is how long a new window may take to come up, with the browser's own pages in its frame.
+const windowSettle = time.Second
+
+// tab is a page that is shown.
+type tab struct {
+	ctx  context.Context
+	shut func()
+}
+
+// text is what the page says, for a report of what went wrong.
+func (t *tab) text() string {
+	var s string
+	ctx, cancel := context.WithTimeout(t.ctx, 5*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Evaluate(`document.visibilityState + ": " + document.body.innerText`, &s)); err != nil {
+		return err.Error()
+	}
+	return oneLine(s)
+}
+
+// open shows a page in a window with a profile of its own: nothing of earlier openings is cached. The caller shuts it.
+func (c *chromium) open(ctx context.Context, url string) (*tab, error) {
 	browser := cdp.WithExecutor(c.ctx, chromedp.FromContext(c.ctx).Browser)
 	profile, err := target.CreateBrowserContext().WithDisposeOnDetach(true).Do(browser)
 	if err != nil {
@@ -47,14 +68,15 @@ func (c *chromium) open(ctx context.Context, url string) (shut func(), err error
 	if err != nil {
 		return nil, err
 	}
-	tab, closeTab := chromedp.NewContext(c.ctx, chromedp.WithTargetID(id))
-	shut = func() {
-		closeTab()
+	page, closePage := chromedp.NewContext(c.ctx, chromedp.WithTargetID(id))
+	t := &tab{ctx: page, shut: func() {
+		closePage()
 		_ = target.DisposeBrowserContext(profile).Do(browser) // the browser may have ended
-	}
-	if err := chromedp.Run(tab, chromedp.Navigate(url)); err != nil {
-		shut()
+	}}
+	// A person has a window open before the page: it shall not share the processor with the window's own coming up.
+	if err := chromedp.Run(page, chromedp.Sleep(windowSettle), chromedp.Navigate(url)); err != nil {
+		t.shut()
 		return nil, err
 	}
-	return shut, ctx.Err()
+	return t, ctx.Err()
 }

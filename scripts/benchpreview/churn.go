@@ -16,7 +16,10 @@ import (
 
 const (
 	churnRounds = 500
-	churnWarmup = 50 // after these pools, caches and the runtime's threads have the size that they keep
+	// After so many rounds, and so long, pools, caches and the runtime's threads have the size that they keep, and so has the
+	// crowd of those who were killed: the daemon waits 15 s for each to connect.
+	churnWarmup = 50
+	churnWarm   = 20 * time.Second
 	churnSeed   = 1
 	churnEvery  = 25 // rounds between two looks at memory
 	// churnSettle is longer than a viewer that vanished is waited for.
@@ -42,14 +45,18 @@ func churn(ctx context.Context, b *bench) (figures, error) {
 	}
 	defer stop()
 	c := &comings{d: d, rng: rand.New(rand.NewPCG(churnSeed, 1))}
-	if err := c.rounds(ctx, churnWarmup, nil); err != nil {
-		return nil, err
+	for end := time.Now().Add(churnWarm); time.Now().Before(end); {
+		if err := c.rounds(ctx, churnWarmup, nil); err != nil {
+			return nil, err
+		}
 	}
+	c.killed.Store(0)
+	c.whole.Store(0)
 	before, err := settled(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	var memory []float64
+	memory := []float64{before.RSSMB}
 	err = c.rounds(ctx, churnRounds, func() error {
 		a, err := d.Accounts()
 		memory = append(memory, a.RSSMB)
@@ -62,7 +69,8 @@ func churn(ctx context.Context, b *bench) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.series["churn_rss_mb"] = append(append([]float64{before.RSSMB}, memory...), after.RSSMB)
+	memory = append(memory, after.RSSMB)
+	b.series["churn_rss_mb"] = memory
 	leaks := grown(before, after)
 	if creep(memory) > slack.RSSMB {
 		leaks = append(leaks, "memory")
@@ -81,21 +89,14 @@ func churn(ctx context.Context, b *bench) (figures, error) {
 	}, nil
 }
 
-// creep is by how much values grow from their second quarter to their last. The first shows how large the heap gets with so many
-// viewers at a time.
+// creep is by how much the most of values in their second half is above that in their first: memory breathes, a leak only
+// breathes in.
 func creep(values []float64) float64 {
-	n := len(values) / 4
+	n := len(values) / 2
 	if n == 0 {
 		return 0
 	}
-	return mean(values[len(values)-n:]) - mean(values[n:2*n])
-}
-
-func mean(values []float64) (m float64) {
-	for _, v := range values {
-		m += v / float64(len(values))
-	}
-	return m
+	return max(0, slices.Max(values[n:])-slices.Max(values[:n]))
 }
 
 // grown names the kinds that grew, of those that can be counted.
@@ -133,8 +134,16 @@ func settled(ctx context.Context, d *daemon.Daemon) (h holdings, err error) {
 			return h, err
 		}
 	}
-	if h.goroutines, err = d.Metric(ctx, "go_goroutines"); err != nil {
-		return h, err
+	h.goroutines = inf
+	for range 5 { // one may still be ending with the connection of the question before
+		n, err := d.Metric(ctx, "go_goroutines")
+		if err != nil {
+			return h, err
+		}
+		h.goroutines = min(h.goroutines, n)
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return h, err
+		}
 	}
 	h.Accounts, err = d.Accounts()
 	return h, err

@@ -29,9 +29,9 @@ func (r *results) details() string {
 		"%s freezes, %s s in all.\n", f("loss_p50_ms"), f("loss_p95_ms"), f("loss_fps"), f("loss_freezes"), f("loss_frozen_s"))
 	section("crowd", "50 viewers", "%s frames/s, %s encodes a frame, %s packets lost between all, %s cores for the daemon, all over loopback on the same machine.\n",
 		f("viewers50_fps"), f("viewers50_encodes_per_frame"), f("viewers50_lost_packets"), f("viewers50_cores"))
-	section("churn", "Coming and going", "%d rounds after %d to warm up: %s viewers saw a picture and left with or without a DELETE, %s were killed before, during the POST, ICE or DTLS. Growth:\n"+
-		"%s goroutines, %s descriptors, %s threads (up to %d count as none), %s MB resident from the second quarter of the rounds to the last (up to %.0f MB count\nas none). Resident memory, MB: before, every %d rounds, after:\n\n```\n%s```\n",
-		churnRounds, churnWarmup, f("churn_whole"), f("churn_killed"), f("churn_goroutines"), f("churn_descriptors"), f("churn_threads"), slack.Threads,
+	section("churn", "Coming and going", "%d rounds after %v to warm up: %s viewers saw a picture and left with or without a DELETE, %s were killed before, during the POST, ICE or DTLS. Growth:\n"+
+		"%s goroutines, %s descriptors, %s threads (up to %d count as none), the most resident memory of the second half is %s MB\nabove that of the first (up to %.0f MB count as none). Resident memory, MB: before, every %d rounds, after:\n\n```\n%s```\n",
+		churnRounds, churnWarm, f("churn_whole"), f("churn_killed"), f("churn_goroutines"), f("churn_descriptors"), f("churn_threads"), slack.Threads,
 		f("churn_rss_growth_mb"), slack.RSSMB, churnEvery, plot(r.series["churn_rss_mb"], 8))
 	section("posts", "Half-open POSTs", "%s connections, every other with half of an offer and then nothing, the others with a whole one and no ICE after it. %s were answered with a session,\n"+
 		"%s refused, and %s ended without an answer; the others were open until we closed them after %v. After that a new viewer got in.\n",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"yfv2d/scripts/daemon"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	camera   = "test"
 	openings = 20
+	// breath is the time between two openings, for the browser to take away what is left of the first.
+	breath = 2 * time.Second
 )
 
 // picture is the test picture with grain, so that its stream has the bitrate of a real camera's: without it the encoder
@@ -95,6 +98,9 @@ func firstPicture(ctx context.Context, b *bench) (figures, error) {
 	defer stop()
 	var times []float64
 	for i := range openings {
+		if err := sleep(ctx, breath); err != nil {
+			return nil, err
+		}
 		r, err := b.selftest(ctx, c, d, view{base: d.URL, id: fmt.Sprintf("first%d", i), seconds: 1})
 		if err != nil {
 			return nil, fmt.Errorf("opening %d: %w", i+1, err)

@@ -108,11 +108,19 @@ func TestGrown(t *testing.T) {
 }
 
 func TestCreep(t *testing.T) {
-	if c := creep([]float64{100, 130, 150, 152, 151, 153, 154, 154}); c != 3 {
-		t.Errorf("creeps by %g", c)
-	}
-	if c := creep([]float64{100, 200}); c != 0 {
-		t.Errorf("two values creep by %g", c)
+	for _, row := range []struct {
+		name   string
+		values []float64
+		want   float64
+	}{
+		{"a leak", []float64{100, 110, 120, 130}, 20},
+		{"breathing", []float64{150, 120, 110, 151, 152, 130}, 2},
+		{"less", []float64{150, 120, 110, 100}, 0},
+		{"one value", []float64{100}, 0},
+	} {
+		if c := creep(row.values); c != row.want {
+			t.Errorf("%s: creeps by %g, want %g", row.name, c, row.want)
+		}
 	}
 }
 

@@ -86,11 +86,11 @@ const opening = 30 * time.Second
 
 // selftest opens the page and waits for its report.
 func (b *bench) selftest(ctx context.Context, c *chromium, d *daemon.Daemon, v view) (*report, error) {
-	shut, err := c.open(ctx, v.url())
+	page, err := c.open(ctx, v.url())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", v.url(), err)
 	}
-	defer shut()
+	defer page.shut()
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(v.seconds)*time.Second+opening)
 	defer cancel()
 	var last *report
@@ -103,7 +103,7 @@ func (b *bench) selftest(ctx context.Context, c *chromium, d *daemon.Daemon, v v
 		}
 		select {
 		case <-ctx.Done():
-			return last, b.incomplete(last, err)
+			return last, fmt.Errorf("%w; the page says: %s", b.incomplete(last, err), page.text())
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
