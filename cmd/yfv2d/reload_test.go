@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/rs/zerolog"
 
 	"yfv2d/cmd/yfv2d/config"
@@ -139,6 +140,7 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 func TestHangupReloadsUnderAViewer(t *testing.T) {
 	b := openBrowser(t)
 	s := serve(t, "127.0.0.1:0", demo(t)+pattern("old", ""))
+	b.do(chromedp.EmulateViewport(1280, 1600)) // both cards are in view: others do not play
 	b.open(s.url, "demo")
 	b.waitFrames("demo", 30)
 	cam := s.camera("demo")
