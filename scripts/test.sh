@@ -4,7 +4,7 @@
 set -uo pipefail
 go build -o bin/testsum ./scripts/testsum || exit 1
 {
-	go test -json -race -timeout 15m ./...
+	go test -json -race -timeout 20m ./...
 	go test -json -race -tags x264 -timeout 5m ./stream/x264
 	go test -json -tags matprofile -timeout 10m -run 'Leak|Mat|Contract' ./capture/... ./pipeline ./infer/dnn ./stream/... ./cmd/yfv2d
 } | bin/testsum
