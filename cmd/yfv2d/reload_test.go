@@ -107,7 +107,6 @@ func TestReloadOfAFaultyFileChangesNothing(t *testing.T) {
 	a := s.camera("a")
 	for _, row := range []struct{ name, text, says string }{
 		{"a key that is none", pattern("a", "rotat = 90"), `config.toml:10: camera.rotat: unknown key, did you mean \"camera.rotate\"?`},
-		{"no camera", "", "there is none; add a [[camera]]"},
 		{"a source with a password", pattern("b", "detect_source = \"gopher://me:hunter2@host/\""), "unknown kind"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
