@@ -121,7 +121,7 @@ func TestReloadOfAFaultyFileChangesNothing(t *testing.T) {
 		})
 	}
 	s.stop()
-	if n := strings.Count(log.String(), "nothing has changed"); n != 3 || strings.Contains(log.String(), "hunter2") {
+	if n := strings.Count(log.String(), "nothing has changed"); n != 2 || strings.Contains(log.String(), "hunter2") {
 		t.Errorf("the log says so %d times:\n%s", n, log.String())
 	}
 }
