@@ -110,9 +110,6 @@ func (p *badPath) through(answer string) string {
 // TestLossAndDelay: on a path that loses 2 % and takes 40 ms each way, what is lost comes again, so that the picture needs
 // no new key pictures and stays as good as it was.
 func TestLossAndDelay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 12 s")
-	}
 	t.Parallel()
 	b := newBench(t, nil)
 	p := newFullPeer(b, endpoint)

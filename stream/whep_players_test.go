@@ -29,7 +29,7 @@ sys.exit(not all(map(Gst.ElementFactory.find, need)))`,
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			if out, err := exec.Command(python, "-c", p.needs).CombinedOutput(); err != nil {
-				t.Skipf("no %s (apt-get install %s): %v %s", p.name, p.pkg, err, lastLine(string(out)))
+				t.Fatalf("no %s (make test installs %s): %v %s", p.name, p.pkg, err, lastLine(string(out)))
 			}
 			for _, codec := range []string{"h264", "vp8"} {
 				t.Run(codec, func(t *testing.T) { playWith(t, p.script, codec) })

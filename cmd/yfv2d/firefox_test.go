@@ -66,7 +66,7 @@ type firefoxReport struct {
 func TestFirefox(t *testing.T) {
 	path, err := exec.LookPath("firefox-esr")
 	if err != nil {
-		t.Skip("no firefox-esr")
+		t.Fatal("no firefox-esr: make test installs it")
 	}
 	s := serve(t, "127.0.0.1:0", "[[camera]]\nname = \"pattern\"\nsource = \"test:?size=640x480&fps=30&objects=2&truth=1\"\n")
 	startFirefox(t, path, s.url+"/?selftest=firefox&camera=pattern&seconds=8")

@@ -181,7 +181,7 @@ func bFrames(t *testing.T) rtsptest.Clip {
 	path := filepath.Join(t.TempDir(), "b.h264")
 	args := "-v error -f lavfi -i testsrc=size=192x144:rate=15 -frames:v 60 -pix_fmt yuv420p -c:v libx264 -bf 2 -g 30 -slices 1 -threads 1 " + path
 	if out, err := exec.Command("ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
-		t.Skipf("no ffmpeg with libx264 to make a clip: %v: %s", err, out)
+		t.Fatalf("make a clip with ffmpeg and libx264 (make test installs them): %v: %s", err, out)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
