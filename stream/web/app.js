@@ -101,6 +101,7 @@ function show(reading) {
   route();
   list.forEach((camera) => cards.get(camera.name).update(camera, serverTime));
   fresh.forEach((card) => card.look());
+  shapeTiles(list);
   showSummary(list);
   sawClasses(list.flatMap((c) => c.objects.map(nameOf)));
   if (test !== null && !page.tested && list.length) startTest();
@@ -145,6 +146,18 @@ function route() {
 // ordered are the cameras' names in the server's order.
 function ordered() {
   return [...cards.values()].sort((a, b) => a.root.style.order - b.root.style.order).map((c) => c.name);
+}
+
+// shapeTiles gives all pictures of the grid the shape that most of them have.
+function shapeTiles(list) {
+  const counts = new Map();
+  for (const { size } of list) {
+    if (!size.width) continue;
+    const shape = Math.min(16 / 9, Math.max(1, size.width / size.height)).toFixed(4);
+    counts.set(shape, (counts.get(shape) || 0) + 1);
+  }
+  const [most] = [...counts].sort((a, b) => b[1] - a[1]);
+  $('cameras').style.setProperty('--tile', most ? most[0] : '1.7778');
 }
 
 function showSummary(list) {

@@ -47,8 +47,8 @@ const en = {
 
   'via.mjpeg': 'MJPEG',
   'via.snapshots': 'Stills',
-  'via.mjpeg.why': 'Shown as MJPEG, some pictures a second: {why}. WebRTC is tried again in the background.',
-  'via.snapshots.why': 'Shown as stills, about one a second: {why}. WebRTC is tried again in the background.',
+  'via.mjpeg.why': '{why}. Shown as MJPEG while WebRTC is tried again.',
+  'via.snapshots.why': '{why}. Shown as stills while WebRTC is tried again.',
   'via.slow': 'WebRTC has brought no picture within {n} s (is UDP blocked on the way?)',
 
   'card.open': 'Open {name}',
@@ -100,7 +100,7 @@ const en = {
   'details.aligned': 'Boxes of the frame',
   'details.clock': 'Clock offset',
   'details.relayed': "camera's own stream",
-  'rendition.clean': 'clean, boxes drawn here',
+  'rendition.clean': 'clean',
   'rendition.annotated': 'boxes burned in',
   'rendition.small': 'small',
   'rendition.moved': 'small, for this link',
