@@ -57,7 +57,7 @@ var places = map[string][]string{
 	"scripts/benchcameras": {"scripts/daemon"},
 	"scripts/benchpreview": {"scripts/daemon", "scripts/viewer"},
 	"scripts/democlips":    {"yuv"},
-	"scripts/screenshot":   {},
+	"scripts/screenshot":   {"scripts/daemon"},
 
 	// What only tests use: no line above may name these.
 	"capture/capturetest":       {"pipeline"},
