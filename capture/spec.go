@@ -186,3 +186,9 @@ func statError(err error) error {
 	}
 	return err
 }
+
+// Hide makes Redact and Hidden show each of these values as what it is mapped to, see live.Hide.
+func Hide(values map[string]string) { live.Hide(values) }
+
+// Hidden is a text without what Hide was told of, and else as it is.
+func Hidden(text string) string { return live.Hidden(text) }

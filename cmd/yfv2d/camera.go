@@ -72,7 +72,7 @@ type camera struct {
 // newCamera makes a camera at rest. On error nothing is left open.
 func newCamera(s cameraSettings, m *model.Model, workers *infer.Workers, enc stream.Encoders, log zerolog.Logger) (*camera, error) {
 	cam := &camera{
-		name: s.Name, settings: s, spec: capture.Redact(s.Source), classes: m.Classes,
+		name: s.Name, settings: s, spec: capture.Redact(s.Shown), classes: m.Classes,
 		log: log.With().Str("camera", s.Name).Logger(),
 	}
 	if err := cam.open(m, workers, enc); err != nil {

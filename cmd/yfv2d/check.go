@@ -45,6 +45,7 @@ func loadConfig(file string, hooks config.Hooks) (*config.Config, error) {
 	if err != nil {
 		return nil, exitError{exitConfig, err}
 	}
+	capture.Hide(cfg.Secrets)
 	return cfg, nil
 }
 

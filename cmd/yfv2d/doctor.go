@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"yfv2d/capture"
 	"yfv2d/cmd/yfv2d/config"
 )
 
@@ -56,7 +57,7 @@ type doctor struct {
 }
 
 func (d *doctor) add(f finding) {
-	f.Area = d.area
+	f.Area, f.What = d.area, capture.Hidden(f.What)
 	d.report.Worst = max(d.report.Worst, f.Grade)
 	d.report.Findings = append(d.report.Findings, f)
 	if d.show == nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"syscall"
+
+	"yfv2d/capture"
 )
 
 // Exit codes, as --help and docs/api.md give them.
@@ -52,7 +54,7 @@ func report(w io.Writer, err error) {
 	}
 	for _, line := range strings.Split(strings.TrimSpace(err.Error()), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
-			fmt.Fprintf(w, "yfv2d: %s\n", line)
+			fmt.Fprintf(w, "yfv2d: %s\n", capture.Hidden(line))
 		}
 	}
 }

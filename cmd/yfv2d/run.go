@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"yfv2d/capture"
 	"yfv2d/cmd/yfv2d/config"
 )
 
@@ -85,10 +86,22 @@ func newLogger(cfg config.Log, w io.Writer) zerolog.Logger {
 	if err != nil {
 		level = zerolog.InfoLevel // the configuration allows no other names
 	}
-	if cfg.Format == "human" || cfg.Format != "json" && isTerminal(w) {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != "" || !isTerminal(w)}
+	terminal := isTerminal(w)
+	w = discreet{w}
+	if cfg.Format == "human" || cfg.Format != "json" && terminal {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != "" || !terminal}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// discreet writes lines without what references of the configuration stand for.
+type discreet struct{ io.Writer }
+
+func (d discreet) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(d.Writer, capture.Hidden(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // startProfile begins a CPU profile; the function it returns completes the file.

@@ -105,6 +105,9 @@ func (l *loader) cameras(root map[string]any) {
 		at, cam := indexPath(cameraTable, i), defaultCamera()
 		cam.Line = l.line(at)
 		l.section(at, cameraTable, m, &cam)
+		if cam.Shown = cam.Source; l.written[at+".source"] != "" {
+			cam.Shown = l.written[at+".source"]
+		}
 		l.cfg.Cameras = append(l.cfg.Cameras, cam)
 		l.camera(at, &cam)
 	}
@@ -112,6 +115,9 @@ func (l *loader) cameras(root map[string]any) {
 
 // value checks one value and stores it.
 func (l *loader) value(path string, k *key, v any, cam *Camera) {
+	if l.failed[path] {
+		return
+	}
 	switch to := k.at(&l.cfg, cam).(type) {
 	case *string:
 		if s, ok := v.(string); ok {
@@ -158,7 +164,15 @@ func (l *loader) value(path string, k *key, v any, cam *Camera) {
 }
 
 func (l *loader) wrongType(path string, k *key, want string, v any) {
-	l.fault(path, fmt.Sprintf("want %s and not %s", want, kind(v)), Fault{Allowed: k.allowed()})
+	l.fault(path, fmt.Sprintf("want %s and not %s", want, l.kind(path, v)), Fault{Allowed: k.allowed()})
+}
+
+// kind names the value at path.
+func (l *loader) kind(path string, v any) string {
+	if s, ok := v.(string); ok {
+		return "the text " + l.shown(path, s)
+	}
+	return kind(v)
 }
 
 // kind names a TOML value for a person.
@@ -181,11 +195,18 @@ func kind(v any) string {
 func (l *loader) text(path string, k *key, s string) {
 	if k.check != nil {
 		if what := k.check(s); what != "" {
+			if _, ok := l.written[path]; ok {
+				what = l.shown(path, s) + " does not fit, with what its references stand for"
+			}
 			l.fault(path, what, Fault{Allowed: k.want})
 		}
 	}
 	if len(k.oneOf) > 0 && !slices.Contains(k.oneOf, s) {
-		l.fault(path, show(s)+" is not one of its values", Fault{Allowed: k.allowed(), Near: nearest(s, k.oneOf)})
+		near := ""
+		if _, ok := l.written[path]; !ok {
+			near = nearest(s, k.oneOf)
+		}
+		l.fault(path, l.shown(path, s)+" is not one of its values", Fault{Allowed: k.allowed(), Near: near})
 	}
 }
 
@@ -226,10 +247,11 @@ func (l *loader) list(path string, k *key, v any) []string {
 		at := indexPath(path, i)
 		s, ok := item.(string)
 		switch {
+		case l.failed[at]:
 		case !ok:
 			l.wrongType(at, k, "a text in quotes", item)
 		case slices.Contains(out, s):
-			l.fault(at, show(s)+" is listed twice", Fault{})
+			l.fault(at, l.shown(at, s)+" is listed twice", Fault{})
 		default:
 			l.text(at, k, s)
 			out = append(out, s)

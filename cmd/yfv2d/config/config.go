@@ -25,6 +25,8 @@ type Config struct {
 	Capture Capture
 	Cameras []Camera
 
+	Secrets map[string]string // what references stand for and nobody may be told -> the reference; each value 4 bytes at least
+
 	Path string // of the file
 	Dir  string // the file's folder: relative sources start here
 }
@@ -113,7 +115,8 @@ type Camera struct {
 	DetectFPS      float64 // 0: Detect.FPS
 	PreviewFPS     float64 // 0: Preview.FPS
 
-	Line int // of its [[camera]] in the file
+	Shown string // Source as written, with references: what people may be shown once it is redacted
+	Line  int    // of its [[camera]] in the file
 }
 
 // Default is the configuration of a file that says nothing; it has no camera.

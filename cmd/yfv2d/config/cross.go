@@ -40,8 +40,12 @@ func (l *loader) listen() {
 		if s.AllowOpen || checkAddress(addr) != "" || isLoopback(addr) {
 			continue
 		}
+		shown := show(addr)
+		if at != nil {
+			shown = l.shown(at(i), addr)
+		}
 		what := fmt.Sprintf("%s lets other machines in, and nobody is asked for a password; "+
-			"listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant", show(addr))
+			"listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant", shown)
 		if at == nil {
 			l.faults = append(l.faults, Fault{File: "command line", Key: "--listen", What: what})
 			continue
@@ -76,6 +80,10 @@ func (l *loader) model() {
 	ref, classes, err := check(c.Model)
 	if err != nil {
 		f := Fault{}
+		if ref, ok := l.written["model"]; ok {
+			l.fault("model", show(ref)+" does not fit, with what its references stand for: there is no such model, or it cannot be read", f)
+			return
+		}
 		if !isPath(written) {
 			f.Near = nearest(written, []string{Builtin})
 		}
@@ -97,7 +105,11 @@ func (l *loader) model() {
 
 func (l *loader) class(path, name string, classes []string) {
 	if notEmpty(name) == "" && !slices.Contains(classes, name) {
-		l.fault(path, fmt.Sprintf("the model knows no class %s", show(name)), Fault{Near: nearest(name, classes)})
+		near := ""
+		if _, ok := l.written[path]; !ok {
+			near = nearest(name, classes)
+		}
+		l.fault(path, fmt.Sprintf("the model knows no class %s", l.shown(path, name)), Fault{Near: near})
 	}
 }
 
@@ -137,7 +149,7 @@ var otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 func (l *loader) camera(at string, cam *Camera) {
 	for _, other := range l.cfg.Cameras[:len(l.cfg.Cameras)-1] {
 		if cam.Name != "" && other.Name == cam.Name {
-			l.fault(at+".name", fmt.Sprintf("%s is the name of another camera too (line %d)", show(cam.Name), other.Line), Fault{})
+			l.fault(at+".name", fmt.Sprintf("%s is the name of another camera too (line %d)", l.shown(at+".name", cam.Name), other.Line), Fault{})
 			break
 		}
 	}
@@ -159,9 +171,31 @@ func (l *loader) source(at, source string) bool {
 		return true
 	}
 	if err := check(source); err != nil {
+		if ref, ok := l.written[at]; ok {
+			l.fault(at, firstLine(l.sourceWithReferences(ref)), Fault{})
+			return false
+		}
 		clean := strings.ReplaceAll(err.Error(), source, Redact(source))
 		l.fault(at, firstLine(errors.New(clean)), Fault{})
 		return false
 	}
 	return true
+}
+
+// sourceWithReferences says what is wrong with a source without what its references stand for: the fault of what is
+// written, if that has one by itself.
+func (l *loader) sourceWithReferences(written string) error {
+	parts, err := split(written)
+	if err != nil {
+		return err
+	}
+	for i := range parts {
+		parts[i].value = "reference"
+	}
+	if probe := join(parts); probe != "reference" {
+		if err := l.hooks.CheckSource(probe); err != nil {
+			return errors.New(strings.ReplaceAll(err.Error(), probe, Redact(probe)))
+		}
+	}
+	return fmt.Errorf("%s is no source, with what its references stand for", show(written))
 }

@@ -20,12 +20,16 @@ const shipped = "../../../config.toml"
 var demo = func() Camera {
 	c := defaultCamera()
 	c.Name, c.Source, c.Loop = "demo", "file:testdata/videos/demo-640x480.mp4", true
+	c.Shown = c.Source
 	return c
 }()
 
 const fileHead = `# Configuration of yfv2d: every key, its default, and what it may be. A key that is left out has its default.
 #   yfv2d check -c config.toml   says everything that is wrong with this file
 #   yfv2d run -c config.toml     runs with it
+# A text may hold ${cred:NAME}, the file NAME in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=), or ${env:NAME}, an
+# environment variable: for passwords, which are shown nowhere. In the user and password of an address, what they stand for may
+# hold any sign, such as @ or /. $${ is a plain ${.
 `
 
 var tableHeads = map[string]string{
@@ -127,7 +131,7 @@ func TestShippedFileHoldsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Path, want.Dir = shipped, "../../.."
+	want.Path, want.Dir, want.Secrets = shipped, "../../..", map[string]string{}
 	want.Cameras = []Camera{demo}
 	want.Cameras[0].Line = got.Cameras[0].Line
 	want.Server.Hosts, want.Server.CORSOrigins, want.Detect.Classes = got.Server.Hosts, got.Server.CORSOrigins, got.Detect.Classes
@@ -172,7 +176,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		}
 		seen[at] = k.path
 	}
-	for _, skip := range []any{&c.Path, &c.Dir, &c.Cameras, &cam.Line, &c.Tracker.Interval, &c.Tracker.Groups,
+	for _, skip := range []any{&c.Path, &c.Dir, &c.Cameras, &c.Secrets, &cam.Line, &cam.Shown, &c.Tracker.Interval, &c.Tracker.Groups,
 		&c.Tracker.StartScore, &c.Tracker.StartScores} {
 		seen[skip] = "not a key"
 	}

@@ -81,19 +81,28 @@ type loader struct {
 	faults Errors
 	cut    bool // only the beginning of the file could be read: what is missing may stand further down
 
+	written map[string]string // path of a text with references -> the text as it stands in the file
+	secrets map[string]string // as Config.Secrets
+	failed  map[string]bool   // paths of texts whose references stand for nothing; they have their fault
+
 	dropped []string // names of the keys on faulty lines: given, though not readable
 }
 
 func parse(path, text string, hooks Hooks) (*Config, error) {
-	l := &loader{file: path, hooks: hooks, cfg: Default(), lines: map[string]int{}}
+	l := &loader{
+		file: path, hooks: hooks, cfg: Default(), lines: map[string]int{},
+		written: map[string]string{}, secrets: map[string]string{}, failed: map[string]bool{},
+	}
 	l.cfg.Path, l.cfg.Dir = path, filepath.Dir(path)
 	root := l.decode(text)
+	l.expand("", root)
 	l.section("", "", root, nil)
 	l.cameras(root)
 	l.crossCheck()
 	if len(l.faults) > 0 {
 		return nil, l.faults.sorted()
 	}
+	l.cfg.Secrets = l.secrets
 	return &l.cfg, nil
 }
 
@@ -104,6 +113,9 @@ func keyOf(path string) string { return redactText(index.ReplaceAllString(path, 
 
 // fault notes what is wrong with what stands at path.
 func (l *loader) fault(path, what string, f Fault) {
+	for value, reference := range l.secrets { // a second lock: messages are made of what is written
+		what = strings.ReplaceAll(what, value, reference)
+	}
 	f.File, f.Line, f.Key, f.What = l.file, l.line(path), keyOf(path), what
 	l.faults = append(l.faults, f)
 }

@@ -120,7 +120,7 @@ func (l *loader) fingerprint(path string, k *key, v any) Fingerprint {
 	}
 	sum, err := hex.DecodeString(strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(s), "sha256:"), ":", ""))
 	if err != nil || len(sum) != sha256.Size {
-		l.fault(path, show(s)+" is no fingerprint", Fault{Allowed: k.want})
+		l.fault(path, l.shown(path, s)+" is no fingerprint", Fault{Allowed: k.want})
 		return nil
 	}
 	return sum
