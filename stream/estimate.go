@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/interceptor/pkg/gcc"
 	"github.com/pion/logging"
 	"github.com/pion/rtcp"
@@ -47,19 +46,19 @@ func (b *Broadcaster) nominal(rendition string) int {
 	return max(bps, leastEstimate)
 }
 
-// estimator is Google congestion control (draft-ietf-rmcat-gcc-02) for one viewer. tell gets every new estimate, in
-// order and without delay; it must not block.
+// estimator is Google congestion control (draft-ietf-rmcat-gcc-02) for one viewer. tell gets every new estimate, and the most
+// that it can be, in order and without delay; it must not block.
 //
 // gcc takes every overuse for the path's limit and goes to 0.85 of what just arrived. A camera that sees nothing move
 // sends a tenth of what the path carries, and its few packets look like overuse now and then: so the estimate would fall
 // to that tenth, and rise by 8 % a second when something moves at last. libwebrtc knows when it sends little; here a fall
 // is not believed while little is sent and no queue grows, and gcc, which cannot be set back, is made anew.
 type estimator struct {
-	options []gcc.Option
-	pacer   *pacer
-	tell    func(bps int)
-	meter   *pathMeter
-	now     func() time.Time
+	logs  logging.LoggerFactory
+	pacer *pacer
+	tell  func(bps, most int)
+	meter *pathMeter
+	now   func() time.Time
 
 	feeding sync.Mutex // held while gcc works on feedback or is made anew
 	gcc     *gcc.SendSideBWE
@@ -70,19 +69,16 @@ type estimator struct {
 
 	mu    sync.Mutex // guards what follows
 	told  int        // the estimate
+	most  int        // that gcc may come to; it has no way to change this
 	taps  *tap       // of the gcc that counts
 	stale bool       // gcc believes a fall that we do not
 }
 
 // newEstimator starts at a rendition's own rate, since gcc's 10 kbit/s would take a minute to get there.
-func newEstimator(nominal int, p *pacer, tell func(bps int), logs logging.LoggerFactory) (cc.BandwidthEstimator, error) {
+func newEstimator(nominal int, p *pacer, tell func(bps, most int), logs logging.LoggerFactory) (*estimator, error) {
 	e := &estimator{
-		options: []gcc.Option{
-			gcc.SendSideBWEMinBitrate(leastPath),
-			gcc.SendSideBWEMaxBitrate(int(headroom * float64(nominal))),
-			gcc.WithLoggerFactory(logs),
-		},
-		pacer: p, tell: tell, meter: newPathMeter(), now: time.Now, told: nominal,
+		logs: logs, pacer: p, tell: tell, meter: newPathMeter(), now: time.Now,
+		told: nominal, most: int(headroom * float64(nominal)),
 	}
 	if err := e.begin(); err != nil {
 		return nil, err
@@ -95,10 +91,10 @@ func (e *estimator) begin() error {
 	e.mu.Lock()
 	t := &tap{pacer: e.pacer, e: e}
 	e.taps, e.stale = t, false
-	told := e.told
+	told, most := e.told, e.most
 	e.mu.Unlock()
-	made, err := gcc.NewSendSideBWE(append(e.options[:len(e.options):len(e.options)],
-		gcc.SendSideBWEInitialBitrate(told), gcc.SendSideBWEPacer(t))...)
+	made, err := gcc.NewSendSideBWE(gcc.SendSideBWEMinBitrate(leastPath), gcc.SendSideBWEMaxBitrate(most),
+		gcc.SendSideBWEInitialBitrate(told), gcc.SendSideBWEPacer(t), gcc.WithLoggerFactory(e.logs))
 	if err != nil {
 		return fmt.Errorf("bandwidth estimation: %w", err)
 	}
@@ -175,7 +171,7 @@ func (e *estimator) update(from *tap, bps int) {
 	}
 	e.told = bps
 	e.pacer.SetTargetBitrate(bps)
-	e.tell(bps)
+	e.tell(bps, e.most)
 }
 
 // estimate is in bits per second.

@@ -28,6 +28,7 @@ type pathMeter struct {
 	packets [meterSent]struct {
 		number uint16
 		known  bool
+		size   int
 		at     time.Duration // since epoch
 	}
 	steps [meterSteps]meterCount
@@ -38,6 +39,8 @@ type pathMeter struct {
 	// Ways are arrival less departure: between two clocks, so that only differences mean anything.
 	base  [2]time.Duration // shortest of this meterBase and of the one before
 	baseN int64            // number of this meterBase
+
+	probe meterProbe
 }
 
 // meterCount is what one step saw.
@@ -53,7 +56,8 @@ func (m *pathMeter) sent(now time.Time, number uint16, size int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := &m.packets[number%meterSent]
-	p.number, p.known, p.at = number, true, now.Sub(m.epoch)
+	p.number, p.known, p.size, p.at = number, true, size, now.Sub(m.epoch)
+	m.probe.sent(number, p.at, size)
 	m.at(now).bytes += size
 }
 
@@ -119,6 +123,7 @@ func (m *pathMeter) note(now time.Time, c *meterCount, number uint16, came bool,
 	if !p.known || p.number != number {
 		return
 	}
+	m.probe.note(number, p.size, came, arrival)
 	if !came {
 		c.lost++ // it may be told of again, as arrived
 		return

@@ -120,11 +120,10 @@ func TestFallsThatAreNotBelieved(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var told []int
-			made, err := newEstimator(estimate, newPacer(estimate), func(bps int) { told = append(told, bps) }, pionLogs{})
+			e, err := newEstimator(estimate, newPacer(estimate), func(bps, _ int) { told = append(told, bps) }, pionLogs{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := made.(*estimator)
 			m := newMeterBench()
 			e.meter, e.now = m.pathMeter, func() time.Time { return m.now }
 			e.renewed = m.now

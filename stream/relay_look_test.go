@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"yfv2d/pipeline"
 )
 
 // TestRelayVerdicts tells for which streams and why not.
@@ -159,24 +157,6 @@ func TestExpectedBitrate(t *testing.T) {
 		}
 		if got := s.b.nominal("annotated"); got != megabit {
 			t.Errorf("%s: the annotated picture's is %d", row.name, got)
-		}
-	}
-}
-
-// TestPathBeyondMeasure: an estimate that its bound holds down tells of no poor path.
-func TestPathBeyondMeasure(t *testing.T) {
-	s := newStage(t, nil)
-	v, err := s.b.join(viewing{rendition: "clean", codec: pipeline.H264, most: megabit})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range []struct {
-		told int
-		poor bool
-	}{{900_000, true}, {950_000, false}, {megabit, false}, {0, false}, {-1, false}} {
-		v.estimate(row.told)
-		if got := isPoor(int(v.path.Load()), 10*megabit); got != row.poor {
-			t.Errorf("%d bit/s: poor is %v", row.told, got)
 		}
 	}
 }

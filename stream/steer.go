@@ -29,6 +29,10 @@ func (b *Broadcaster) steer(at time.Time) {
 		if v.watch.see(at, int(v.path.Load()), needs) {
 			b.place(v)
 		}
+		v.sought.Store(0)
+		if v.watch.small {
+			v.sought.Store(int64(needs))
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -20,8 +19,6 @@ const (
 	queueSpan = 300 * time.Millisecond
 	// leastQueue is the units that a queue holds at least, for slow cameras.
 	leastQueue = 3
-	// nearMost is the part of the most that can be measured at which a path is taken to carry more.
-	nearMost = 0.95
 )
 
 // unit is an access unit cut into RTP payloads; all viewers share it and nobody writes to it.
@@ -38,7 +35,6 @@ type viewing struct {
 	rendition string         // clean, annotated or small
 	codec     pipeline.Codec // as negotiated
 	profiles  []uint8        // H.264 profile_idc that the viewer takes, for a camera's own stream
-	most      int            // bits per second beyond which its path is not measured; 0: no bound
 }
 
 // viewer is one reader of a camera with its own bounded queue. It may be moved between lanes of its codec; each move is at
@@ -50,6 +46,7 @@ type viewer struct {
 	done    chan struct{}
 	endOnce sync.Once
 	path    atomic.Int64 // bits per second that the path carries; 0: not known yet
+	sought  atomic.Int64 // bits per second of the full picture while the path is too poor for it; else 0
 	missed  atomic.Uint64
 
 	// Under b.mu.
@@ -229,9 +226,6 @@ func (v *viewer) askKey() {
 
 // estimate tells what the viewer's path carries now, in bits per second. It never blocks.
 func (v *viewer) estimate(bps int) {
-	if most := float64(v.asked.most); most > 0 && float64(bps) >= nearMost*most {
-		bps = math.MaxInt32 // it may carry anything: a camera's own stream can be beyond the bound
-	}
 	v.path.Store(int64(max(bps, 0)))
 }
 

@@ -32,7 +32,7 @@ const (
 // (with the pacer), transport-wide sequence numbers, retransmission. What a viewer writes passes them from the last to
 // the first, so that retransmissions are numbered and paced like all else. Sender reports are the session's own, since
 // pion's tell when a picture was sent and not when it was seen.
-func apiFor(settings webrtc.SettingEngine, f format, nominal int, p *pacer, tell func(bps int)) (*webrtc.API, error) {
+func apiFor(settings webrtc.SettingEngine, f format, estimates func() (*estimator, error)) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	codec := webrtc.RTPCodecParameters{RTPCodecCapability: capability(f), PayloadType: webrtc.PayloadType(f.payloadType)}
 	if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeVideo); err != nil {
@@ -45,7 +45,7 @@ func apiFor(settings webrtc.SettingEngine, f format, nominal int, p *pacer, tell
 	}
 	logs := settings.LoggerFactory
 	congestion, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
-		return newEstimator(nominal, p, tell, logs)
+		return estimates()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("congestion control: %w", err)

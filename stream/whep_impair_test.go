@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yfv2d/stream"
 )
 
 // badPath stands between one viewer and the server, and loses and delays packets both ways.
@@ -19,6 +21,8 @@ type badPath struct {
 	loss   float64
 	delay  time.Duration
 	mu     sync.Mutex // guards what follows
+	limit  int        // bits per second to the viewer; 0: none
+	free   time.Time  // when all that is queued is through
 	viewer *net.UDPAddr
 	r      *rand.Rand
 	lost   int
@@ -83,10 +87,34 @@ func (p *badPath) carry(c *net.UDPConn, on func(*net.UDPAddr, []byte)) {
 			p.lost++
 		}
 		p.mu.Unlock()
-		if !lose {
-			line <- packet{time.Now().Add(p.delay), from, buf[:n]}
+		if due, room := p.due(c == p.far, n); !lose && room {
+			line <- packet{due, from, buf[:n]}
 		}
 	}
+}
+
+// due is when a packet arrives, and whether the limited path's queue of 300 ms has room for it.
+func (p *badPath) due(down bool, size int) (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := time.Now()
+	if !down || p.limit == 0 {
+		return at.Add(p.delay), true
+	}
+	if p.free.Before(at) {
+		p.free = at
+	}
+	if p.free.Sub(at) > 300*time.Millisecond {
+		return at, false
+	}
+	p.free = p.free.Add(time.Duration(size*8) * time.Second / time.Duration(p.limit))
+	return p.free.Add(p.delay), true
+}
+
+func (p *badPath) setLimit(bps int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = bps
 }
 
 func (p *badPath) losses() int {
@@ -154,6 +182,53 @@ func TestLossAndDelay(t *testing.T) {
 	}
 	if st.BitrateBPS < 200_000 {
 		t.Errorf("the picture was taken down to %d bit/s on a path with room", st.BitrateBPS)
+	}
+	p.leave()
+}
+
+// TestBackFromSmall: a viewer whose path becomes too poor for the full picture gets the small one, and the full one again
+// when there is room for it: padding finds that out, which the picture does not show.
+func TestBackFromSmall(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	p := newFullPeer(b, endpoint+"?rendition=clean")
+	path := newBadPath(t, b.whep.Port(), 0, 10*time.Millisecond)
+	p.take(path.through(p.post(p.bare())))
+	seen := func(name string) (st stream.RenditionStats) {
+		for _, r := range b.cam.b.Stats().Renditions {
+			if r.Name == name {
+				st = r
+			}
+		}
+		return st
+	}
+	watching := func(name string) func() bool {
+		return func() bool {
+			p.next()
+			return seen(name).Viewers == 1
+		}
+	}
+	waitFor(t, "the full picture", watching("clean"))
+	nominal := seen("clean").BitrateBPS
+	path.setLimit(nominal / 4)
+	waitFor(t, "the small picture", watching("small"))
+	moved := time.Now()
+	path.setLimit(0)
+	padding, pictures := 0, 0
+	for seen("clean").Viewers == 0 {
+		if pkt := p.next(); len(pkt.Payload) == 0 {
+			padding++
+		} else {
+			pictures++
+		}
+		if time.Since(moved) > 60*time.Second {
+			t.Fatalf("still on the small picture after %v, %d packets of pictures and %d of padding", time.Since(moved), pictures, padding)
+		}
+	}
+	t.Logf("back after %v, %d packets of pictures and %d of padding; %d bit/s were nominal, now %d",
+		time.Since(moved), pictures, padding, nominal, seen("clean").BitrateBPS)
+	if padding == 0 {
+		t.Error("no padding was seen")
 	}
 	p.leave()
 }

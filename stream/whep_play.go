@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -42,14 +43,14 @@ func (s *session) run() {
 
 // play sends what the broadcaster gives until the session ends.
 func (s *session) play() error {
-	v, err := s.b.join(viewing{rendition: s.asked.rendition, codec: s.format.codec, profiles: s.offer.profiles(), most: s.most})
+	v, err := s.b.join(viewing{rendition: s.asked.rendition, codec: s.format.codec, profiles: s.offer.profiles()})
 	if err != nil {
 		return err
 	}
 	s.viewer.Store(v)
 	v.estimate(int(s.path.Load())) // what came before
 	var helpers sync.WaitGroup
-	helpers.Add(2)
+	helpers.Add(3)
 	go func() {
 		defer helpers.Done()
 		s.readFeedback(v)
@@ -57,6 +58,10 @@ func (s *session) play() error {
 	go func() {
 		defer helpers.Done()
 		s.reports()
+	}()
+	go func() {
+		defer helpers.Done()
+		s.probes(v)
 	}()
 	defer helpers.Wait() // after discard, which ends them
 	defer s.discard()
@@ -84,9 +89,10 @@ func (s *session) send(v *viewer) error {
 		}
 		starved = false
 		if u.key {
-			s.repairs.began(s.rtp.seq + 1)
+			s.rtp.write(u, s.repairs.began)
+		} else {
+			s.rtp.write(u, nil)
 		}
-		s.rtp.write(u)
 		v.sent(u)
 		if first {
 			s.report()
@@ -181,8 +187,8 @@ func (s *session) heed(v *viewer, p rtcp.Packet) {
 		s.repairs.nack(time.Now(), p)
 	case *rtcp.ReceiverEstimatedMaximumBitrate:
 		if !s.measures { // the receiver's own estimate, from those that report no arrival times
-			s.pacer.SetTargetBitrate(int(p.Bitrate))
-			s.estimated(int(p.Bitrate))
+			s.pacer.SetTargetBitrate(int(min(p.Bitrate, math.MaxInt32)))
+			s.estimated(int(min(p.Bitrate, math.MaxInt32)), math.MaxInt32)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,10 +18,12 @@ const videoClock = 90_000
 // packetHead is what a packet has beside its payload, bytes: RTP header and header extensions, generously.
 const packetHead = 28
 
-// rtpStream numbers and stamps the packets of one viewer. write belongs to one goroutine.
+// rtpStream numbers and stamps the packets of one viewer.
 type rtpStream struct {
 	track   *webrtc.TrackLocalStaticRTP
-	seq     uint16
+	turn    sync.Mutex    // held while a picture or padding is sent, so that they do not mix; guards seq, last, failed
+	seq     uint16        // of the newest packet
+	last    uint32        // timestamp of the newest picture
 	failed  uint64        // packets that the network did not take
 	packets atomic.Uint32 // sent, for sender reports; both wrap
 	octets  atomic.Uint32 // of payload
@@ -50,29 +53,39 @@ func (u *unit) size() int {
 	return n
 }
 
-// write sends a unit. A packet that cannot be sent is a lost packet: the receiver asks for it again, and a connection
-// that is gone ends the session elsewhere.
-func (s *rtpStream) write(u *unit) {
+// write sends a unit, and tells began first which number it begins with; began may be nil.
+func (s *rtpStream) write(u *unit, began func(seq uint16)) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if began != nil {
+		began(s.seq + 1)
+	}
+	s.last = u.ts
 	for i, payload := range u.payloads {
 		s.seq++
-		p := rtp.Packet{
-			Header: rtp.Header{
-				Version:        2,
-				Marker:         i == len(u.payloads)-1,
-				SequenceNumber: s.seq,
-				Timestamp:      u.ts,
-			},
-			Payload: payload,
-		}
+		h := s.header(u.ts)
+		h.Marker = i == len(u.payloads)-1
 		if i == 0 && s.delayID != 0 {
 			d := s.delay.Load()
-			_ = p.SetExtension(s.delayID, []byte{byte(d >> 16), byte(d >> 8), byte(d)}) // the id was checked
+			_ = h.SetExtension(s.delayID, []byte{byte(d >> 16), byte(d >> 8), byte(d)}) // the id was checked
 		}
-		if err := s.track.WriteRTP(&p); err != nil {
-			s.failed++
-			continue
-		}
-		s.packets.Add(1)
+		s.put(h, payload)
+	}
+}
+
+func (s *rtpStream) header(ts uint32) rtp.Header {
+	return rtp.Header{Version: 2, SequenceNumber: s.seq, Timestamp: ts}
+}
+
+// put sends a packet. One that cannot be sent is a lost packet: the receiver asks for it again, and a connection that is
+// gone ends the session elsewhere.
+func (s *rtpStream) put(h rtp.Header, payload []byte) {
+	if err := s.track.WriteRTP(&rtp.Packet{Header: h, Payload: payload}); err != nil {
+		s.failed++
+		return
+	}
+	s.packets.Add(1)
+	if !h.Padding { // which the octet count leaves out (RFC 3550, 6.4.1)
 		s.octets.Add(uint32(len(payload)))
 	}
 }

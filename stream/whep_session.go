@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,7 @@ type session struct {
 	pacer         *pacer
 	repairs       repairs
 	ssrc          uint32
-	most          int  // bits per second beyond which the path is not measured
+	estimator     *estimator
 	measures      bool // the receiver reports arrival times, from which the estimator works
 
 	patching sync.Mutex             // held by the one PATCH that works
@@ -66,7 +67,6 @@ func (w *WHEP) newSession(ctx context.Context, cfg sessionConfig) (*session, str
 	nominal := cfg.b.nominal(cfg.asked.rendition)
 	s := &session{
 		sessionConfig: cfg, id: hex.EncodeToString(id), w: w, pacer: newPacer(nominal),
-		most:      int(headroom * float64(nominal)),
 		connected: make(chan struct{}), ended: make(chan struct{}),
 	}
 	s.pacer.worth, s.pacer.refused = s.repairs.worth, s.repairs.refused
@@ -74,7 +74,11 @@ func (w *WHEP) newSession(ctx context.Context, cfg sessionConfig) (*session, str
 	if err := s.renew(); err != nil {
 		return nil, "", err
 	}
-	api, err := apiFor(w.settings, cfg.format, nominal, s.pacer, s.estimated)
+	api, err := apiFor(w.settings, cfg.format, func() (made *estimator, err error) {
+		made, err = newEstimator(nominal, s.pacer, s.estimated, w.settings.LoggerFactory)
+		s.estimator = made // pion calls this once, before NewPeerConnection returns
+		return made, err
+	})
 	if err != nil {
 		return nil, "", err
 	}
@@ -91,8 +95,15 @@ func (w *WHEP) newSession(ctx context.Context, cfg sessionConfig) (*session, str
 	return s, answer, nil
 }
 
-// estimated is called by the estimator whenever the estimate changes.
-func (s *session) estimated(bps int) {
+// nearMost is the part of the most that can be measured at which a path is taken to carry anything: a camera's own stream
+// can be beyond that.
+const nearMost = 0.95
+
+// estimated is called by the estimator whenever the estimate changes, with the most that it can be.
+func (s *session) estimated(bps, most int) {
+	if float64(bps) >= nearMost*float64(most) {
+		bps = math.MaxInt32
+	}
 	s.path.Store(int64(bps))
 	if v := s.viewer.Load(); v != nil {
 		v.estimate(bps)
