@@ -27,6 +27,7 @@ var places = map[string][]string{
 	"infer/xnn":   {"infer", "infer/model"},
 	"fetch":       {},
 	"bench/fma":   {},
+	"access":      {},
 
 	"pipeline":        {"infer", "tracker", "yuv"},
 	"capture/avdec":   {"pipeline", "yuv"},
@@ -37,7 +38,7 @@ var places = map[string][]string{
 	"capture/child":   {"pipeline", "yuv", "capture/live", "capture/mjpeg"},
 	"capture/v4l2":    {"pipeline", "yuv", "capture/live"},
 	"capture":         {"infer", "tracker", "pipeline", "yuv", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2"},
-	"stream":          {"infer", "tracker", "pipeline", "yuv", "stream/web"},
+	"stream":          {"infer", "tracker", "pipeline", "yuv", "access", "stream/web"},
 	"stream/web":      {},
 	"stream/openh264": {"pipeline", "stream"},
 	"stream/vpx":      {"pipeline", "stream"},
@@ -46,7 +47,7 @@ var places = map[string][]string{
 
 	"cmd/yfv2d/config": {"infer", "tracker"},
 	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
-		"stream", "stream/openh264", "stream/vpx", "stream/x264", "stream/v4l2m2m", "cmd/yfv2d/config", "bench/fma"},
+		"access", "stream", "stream/openh264", "stream/vpx", "stream/x264", "stream/v4l2m2m", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},
 	"scripts/testsum":      {},
@@ -85,10 +86,10 @@ var outside = map[string][]string{
 	"github.com/pion":                     {"stream", "scripts/viewer"}, // WebRTC
 	"github.com/pion/rtp":                 {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
 	"github.com/pion/rtcp":                {"stream", "capture/rtsp", "capture/rtsp/rtsptest"},
-	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                                              // RTSP
-	"github.com/bluenviron/mediacommon":   {"stream", "capture/rtsp", "capture/child/childtest", "capture/live"},                                                                                  // parameter sets, MPEG-TS
-	"github.com/prometheus/client_golang": {"stream"},                                                                                                                                             // /metrics
-	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "capture/faulttest", "stream", "cmd/yfv2d"}, // the log
+	"github.com/bluenviron/gortsplib/v4":  {"capture/rtsp", "capture/rtsp/rtsptest"},                                                                                                                        // RTSP
+	"github.com/bluenviron/mediacommon":   {"stream", "capture/rtsp", "capture/child/childtest", "capture/live"},                                                                                            // parameter sets, MPEG-TS
+	"github.com/prometheus/client_golang": {"stream"},                                                                                                                                                       // /metrics
+	"github.com/rs/zerolog":               {"pipeline", "capture", "capture/live", "capture/rtsp", "capture/webcam", "capture/child", "capture/v4l2", "capture/faulttest", "access", "stream", "cmd/yfv2d"}, // the log
 	"github.com/BurntSushi/toml":          {"cmd/yfv2d/config"},
 	"github.com/agnivade/levenshtein":     {"cmd/yfv2d/config", "cmd/yfv2d"}, // the nearest valid name
 	"github.com/coreos/go-systemd/v22":    {"cmd/yfv2d"},                     // the service manager
@@ -100,7 +101,8 @@ var outside = map[string][]string{
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest", "capture/faulttest", "scripts/soaksources"},
 	"golang.org/x/sync":                   {"pipeline", "capture", "stream", "cmd/yfv2d"},
-	"golang.org/x/sys":                    {"capture", "capture/child", "capture/v4l2", "stream", "stream/v4l2m2m", "cmd/yfv2d"},
+	"golang.org/x/crypto":                 {"access"}, // argon2id
+	"golang.org/x/sys":                    {"access", "capture", "capture/child", "capture/v4l2", "stream", "stream/v4l2m2m", "cmd/yfv2d"},
 	"golang.org/x/time":                   {"stream"},
 }
 
