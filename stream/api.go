@@ -49,45 +49,6 @@ type errorJSON struct {
 	Error string `json:"error"`
 }
 
-// routes is the table of contents of the server.
-func (s *Server) routes() (http.Handler, error) {
-	mux := http.NewServeMux()
-	metrics, err := s.metricsHandler()
-	if err != nil {
-		return nil, err
-	}
-	if err := addPage(mux); err != nil {
-		return nil, err
-	}
-	get(mux, "/api/cameras", s.serveCameras)
-	get(mux, "/api/cameras/{name}", s.serveCamera)
-	get(mux, "/api/cameras/{name}/snapshot.jpg", s.serveSnapshot)
-	get(mux, "/api/cameras/{name}/stream.mjpeg", s.serveMotion)
-	post(mux, "/api/cameras/{name}/retry", s.serveRetry)
-	post(mux, "/api/reload", s.serveReload)
-	get(mux, "/api/live", s.serveLive)
-	get(mux, "/api/events", s.serveEvents)
-	mux.HandleFunc("/api/selftest", s.serveSelfTest)
-	get(mux, "/api/version", s.serveVersion)
-	get(mux, "/healthz", s.serveHealth)
-	get(mux, "/metrics", metrics.ServeHTTP)
-	mux.HandleFunc("/api/cameras/{name}/whep", s.serveWHEP)
-	mux.HandleFunc("/api/cameras/{name}/whep/{id}", s.serveWHEP)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, http.StatusNotFound, fmt.Sprintf("nothing at %s; the API's list of cameras is at /api/cameras", quote(r.URL.Path)))
-	})
-	return mux, nil
-}
-
-// get serves GET and HEAD at path and refuses all else in the API's own form.
-func get(mux *http.ServeMux, path string, h http.HandlerFunc) {
-	mux.HandleFunc("GET "+path, h)
-	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", "GET, HEAD")
-		writeError(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not for this address; use GET", quote(r.Method)))
-	})
-}
-
 // camera finds the camera that the path names, or answers with the names there are.
 func (s *Server) camera(w http.ResponseWriter, r *http.Request) *Camera {
 	name, set := r.PathValue("name"), s.cameras.Load()

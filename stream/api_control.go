@@ -1,9 +1,6 @@
 package stream
 
-import (
-	"fmt"
-	"net/http"
-)
+import "net/http"
 
 // Reloaded is what a reload did, by camera names.
 type Reloaded struct {
@@ -18,15 +15,6 @@ type Reloaded struct {
 type retryJSON struct {
 	Retrying bool   `json:"retrying"` // false: the camera was not waiting for a try
 	State    string `json:"state"`    // before
-}
-
-// post serves POST at path and refuses all else in the API's own form.
-func post(mux *http.ServeMux, path string, h http.HandlerFunc) {
-	mux.HandleFunc("POST "+path, h)
-	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", "POST")
-		writeError(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not for this address; use POST", quote(r.Method)))
-	})
 }
 
 // serveRetry tries a camera that is down now.

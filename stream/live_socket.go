@@ -109,7 +109,7 @@ func (l *liveSocket) run(ctx context.Context) {
 // closing is what the other end is told.
 func closing(cause error) (websocket.StatusCode, string) {
 	switch {
-	case errors.Is(cause, errFlood), errors.Is(cause, errSlow), errors.Is(cause, errNoPing):
+	case errors.Is(cause, errFlood), errors.Is(cause, errSlow), errors.Is(cause, errNoPing), errors.Is(cause, errRevoked):
 		return websocket.StatusPolicyViolation, cause.Error()
 	case errors.Is(cause, context.Canceled):
 		return websocket.StatusGoingAway, errHubClosed.Error()

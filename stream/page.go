@@ -25,13 +25,15 @@ var contentTypes = map[string]string{
 	".webmanifest": "application/manifest+json",
 }
 
-// addPage serves the embedded page, index.html at / and its files beside it.
-func addPage(mux *http.ServeMux) error {
+// pageRoutes are the embedded page's: index.html at /, login.html at /login, and all other files by their names. Who is not logged
+// in may have the files, which hold nothing of anybody, and is sent from the page to the login.
+func pageRoutes() ([]route, error) {
 	files, err := fs.Sub(webFiles, "web")
 	if err != nil {
-		return fmt.Errorf("embedded page: %w", err)
+		return nil, fmt.Errorf("embedded page: %w", err)
 	}
-	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+	var out []route
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -43,13 +45,17 @@ func addPage(mux *http.ServeMux) error {
 		if !ok {
 			return fmt.Errorf("embedded page: no content type for %s", name)
 		}
-		where := "/" + name
-		if name == "index.html" {
-			where = "/{$}"
+		r := route{path: "/" + name, methods: "GET, HEAD", who: forAll, serve: asset(name, kind, data)}
+		switch name {
+		case "index.html":
+			r.path, r.who, r.page = "/{$}", forViewers, true
+		case "login.html":
+			r.path = "/login"
 		}
-		get(mux, where, asset(name, kind, data))
+		out = append(out, r)
 		return nil
 	})
+	return out, err
 }
 
 // asset serves one file. Browsers ask each time and mostly get 304: a new version shows at once.

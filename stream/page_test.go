@@ -13,6 +13,7 @@ func TestPageFiles(t *testing.T) {
 	h := testServer(t).Handler()
 	for _, row := range []struct{ path, kind string }{
 		{"/", "text/html; charset=utf-8"},
+		{"/login", "text/html; charset=utf-8"},
 		{"/app.js", "text/javascript; charset=utf-8"},
 		{"/player.js", "text/javascript; charset=utf-8"},
 		{"/style.css", "text/css; charset=utf-8"},
@@ -44,7 +45,7 @@ func TestPageFiles(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{"/index.html", "/web/", "/web/app.js", "/page.go", "/x"} {
+	for _, path := range []string{"/index.html", "/login.html", "/web/", "/web/app.js", "/page.go", "/x"} {
 		if w := do(h, "GET", path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, w.Code)
 		}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"yfv2d/access"
 )
 
 // Limits of the HTTP server. Nobody has a reason to be slower or to send more; a snapshot takes at most 2 s.
@@ -33,11 +35,14 @@ type Config struct {
 	Cameras     []Camera // in the order they are shown, see SetCameras
 	Listen      []string // host:port; port 0 picks a free one
 	Hosts       []string // further names under which the server is called, e.g. behind a proxy
-	AllowOpen   bool     // allow addresses that other machines reach
+	AllowOpen   bool     // allow addresses that other machines reach, though there is no login
 	CORSOrigins []string // foreign origins (scheme://host[:port]) whose pages may use the API
 	Version     VersionInfo
 	Log         zerolog.Logger
 	WHEP        *WHEP // may be nil: no live pictures. Run closes it at its end; closing it again does no harm
+
+	// Access says who may come in, and what for; nil: everybody, and for everything. The caller runs it.
+	Access *access.Keeper
 
 	// Reload reads the configuration again and says what it did; nil: there is nothing to reload. An error changes
 	// nothing and is shown as it is. Called from any goroutine.
@@ -54,6 +59,7 @@ type Server struct {
 	now     func() time.Time // the clock; tests set it before the first request
 	started time.Time
 
+	accessLog     accessLog
 	selfTests     selfTests
 	pace          livePace
 	motionViewers atomic.Int32 // requests for moving JPEG pictures that are served now
@@ -68,11 +74,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.New("no address to listen on; give one like 127.0.0.1:8080")
 	}
 	for _, l := range cfg.Listen {
-		if err := checkListen(l, cfg.AllowOpen); err != nil {
+		if err := checkListen(l, cfg.open()); err != nil {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, live: newLiveHub(), pace: defaultPace, ready: make(chan struct{}), now: time.Now, started: time.Now()}
+	s := &Server{cfg: cfg, live: newLiveHub(), pace: defaultPace, ready: make(chan struct{}), now: time.Now, started: time.Now(),
+		accessLog: accessLog{log: cfg.Log, seen: map[refusalKey]*refusalCount{}}}
 	if err := s.SetCameras(cfg.Cameras); err != nil {
 		return nil, err
 	}
@@ -80,13 +87,20 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux, err := s.routes()
+	table, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	mux, err := s.router(table)
 	if err != nil {
 		return nil, err
 	}
 	s.handler = g.wrap(http.MaxBytesHandler(mux, maxBody))
 	return s, nil
 }
+
+// open says whether other machines may reach the server.
+func (c Config) open() bool { return c.AllowOpen || c.Access != nil }
 
 // checkListen refuses an address that cannot be one, and one that other machines reach unless that is allowed.
 func checkListen(addr string, allowOpen bool) error {
@@ -105,7 +119,7 @@ func checkListen(addr string, allowOpen bool) error {
 
 func openError(addr string) error {
 	return fmt.Errorf("listen address %q: other machines could reach it and no authentication is configured; "+
-		"listen on 127.0.0.1, or allow everybody in with allow_open = true (--allow-open)", addr)
+		"turn it on with auth = \"on\", listen on 127.0.0.1, or allow everybody in with allow_open = true (--allow-open)", addr)
 }
 
 // Handler is the whole server as one handler, guards included.
@@ -136,7 +150,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	var got []net.Listener
 	for _, addr := range s.cfg.Listen {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-		if err == nil && !s.cfg.AllowOpen && !loopback(l.Addr()) { // "localhost" that resolves elsewhere
+		if err == nil && !s.cfg.open() && !loopback(l.Addr()) { // "localhost" that resolves elsewhere
 			_ = l.Close()
 			err = openError(addr)
 		}

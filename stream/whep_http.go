@@ -135,12 +135,22 @@ func (w *WHEP) post(r *http.Request, name string, b *Broadcaster) (*session, str
 		leave.all()
 		return nil, "", err
 	}
+	s.holdBy(heldBy(r))
 	if err := w.begin(s); err != nil {
 		s.discard()
-		leave.all()
+		s.leave.all()
 		return nil, "", err
 	}
 	return s, answer, nil
+}
+
+// holdBy ends the session with ctx, by which whoever watches was let in. It is called before the session runs.
+func (s *session) holdBy(ctx context.Context) {
+	stop, release := context.AfterFunc(ctx, s.cancel), s.leave.release
+	s.leave.release = func() {
+		stop()
+		release()
+	}
 }
 
 func readQuery(q url.Values) (asked, error) {

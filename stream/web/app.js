@@ -1,6 +1,7 @@
 // The page: one card for each camera, in a grid or one alone, its facts read from the API once a second while somebody
 // looks.
 
+import { initAccount, isOut } from './account.js';
 import { Card } from './card.js';
 import { nameOf } from './objects.js';
 import { listenKeys, listenSwipes } from './keys.js';
@@ -39,6 +40,7 @@ prepare();
 translate(document);
 document.documentElement.lang = 'en';
 initSheets();
+initAccount();
 
 // named is the camera that the address names; null if it names none.
 function named() {
@@ -57,6 +59,7 @@ async function poll() {
   clearTimeout(pollTimer);
   try {
     const response = await fetch('api/cameras', { cache: 'no-store', signal: AbortSignal.timeout(pollLimit) });
+    if (isOut(response)) return;
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     show(await response.json());
     readVersion(away);
