@@ -107,8 +107,8 @@ var bad = []struct{ name, text, want string }{
 	{"port too high", "[server]\nlisten = [\"127.0.0.1:65536\"]\n" + cam, `2: server.listen: "127.0.0.1:65536" has no port from 0 to 65535 (allowed: host:port, as in 127.0.0.1:8080)`},
 	{"host that is none", "[server]\nlisten = \"a b:80\"\n" + cam, `2: server.listen: "a b:80" has no valid host (allowed: host:port, as in 127.0.0.1:8080)`},
 	{"no address", "[server]\nlisten = []\n" + cam, `2: server.listen: is an empty list (allowed: host:port, as in 127.0.0.1:8080)`},
-	{"open to all", "[server]\nlisten = [\"127.0.0.1:80\",\n\":8080\"]\n" + cam, `3: server.listen: ":8080" lets other machines in, and nobody is asked for a password; listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant`},
-	{"open by IPv6", "[server]\nlisten = \"[::]:8080\"\n" + cam, `2: server.listen: "[::]:8080" lets other machines in, and nobody is asked for a password; listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant`},
+	{"open to all", "[server]\nlisten = [\"127.0.0.1:80\",\n\":8080\"]\nauth = \"off\"\n" + cam, `3: server.listen: ":8080" lets other machines in, and with server.auth = "off" nobody is asked for a password; leave auth at "auto", listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant`},
+	{"open by IPv6", "[server]\nlisten = \"[::]:8080\"\nauth = \"off\"\n" + cam, `2: server.listen: "[::]:8080" lets other machines in, and with server.auth = "off" nobody is asked for a password; leave auth at "auto", listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant`},
 	{"host with port", "[server]\nhosts = [\"cam.example:80\"]\n" + cam, `2: server.hosts: "cam.example:80" is no host name (allowed: a host name or address without scheme and port)`},
 	{"origin with path", "[server]\ncors_origins = [\"https://a.example/\"]\n" + cam, `2: server.cors_origins: "https://a.example/" is no origin (allowed: scheme://host[:port], as in https://home.example.org)`},
 	{"origin for all", "[server]\ncors_origins = [\"*\"]\n" + cam, `2: server.cors_origins: "*" is no origin (allowed: scheme://host[:port], as in https://home.example.org)`},
@@ -154,14 +154,14 @@ var bad = []struct{ name, text, want string }{
 	{"key of too many names", strings.Repeat("a.", 2000) + "a = 1\n" + cam, "1: not valid TOML: nested deeper than 16 levels"},
 	{"not UTF-8", "[log]\nlevel = \"\xff\"\n", "2: not valid TOML: a byte that is no UTF-8 text; what follows is not checked"},
 	{"NUL", "a\x00b = 1\n", "1: not valid TOML: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8"},
-	{"everything at once", "fps = 3\n[server]\nlisten = \"0.0.0.0:1\"\n[detect]\nfps = true\n[[camera]]\nname = \"É\"\nsource = \"x:\"\n[[camera]]\n",
+	{"everything at once", "fps = 3\n[server]\nlisten = \"0.0.0.0:1\"\nauth = \"off\"\n[detect]\nfps = true\n[[camera]]\nname = \"É\"\nsource = \"x:\"\n[[camera]]\n",
 		"1: fps: unknown key, did you mean \"detect.fps\"?\n" +
-			"3: server.listen: \"0.0.0.0:1\" lets other machines in, and nobody is asked for a password; listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant\n" +
-			"5: detect.fps: want a number and not true (allowed: 0.1 to 60)\n" +
-			"7: camera.name: \"É\" is no camera name (allowed: 1 to 32 of a-z, 0-9, _ and -)\n" +
-			"8: camera.source: source \"x:\": unknown kind\n" +
-			"9: camera.name: is missing (allowed: 1 to 32 of a-z, 0-9, _ and -)\n" +
-			"9: camera.source: is missing"},
+			"3: server.listen: \"0.0.0.0:1\" lets other machines in, and with server.auth = \"off\" nobody is asked for a password; leave auth at \"auto\", listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant\n" +
+			"6: detect.fps: want a number and not true (allowed: 0.1 to 60)\n" +
+			"8: camera.name: \"É\" is no camera name (allowed: 1 to 32 of a-z, 0-9, _ and -)\n" +
+			"9: camera.source: source \"x:\": unknown kind\n" +
+			"10: camera.name: is missing (allowed: 1 to 32 of a-z, 0-9, _ and -)\n" +
+			"10: camera.source: is missing"},
 }
 
 func TestBadConfigs(t *testing.T) {

@@ -3,6 +3,7 @@ package config
 
 import (
 	"image"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ type Log struct {
 // Server is where and to whom the page and the API are served.
 type Server struct {
 	Listen      []string // host:port
+	Auth        string // auto, on, off; see Login
 	AllowOpen   bool
 	Hosts       []string
 	CORSOrigins []string
@@ -124,7 +126,7 @@ func Default() Config {
 	return Config{
 		Model:   Builtin,
 		Log:     Log{Level: "info", Format: "auto"},
-		Server:  Server{Listen: []string{"127.0.0.1:8080"}},
+		Server:  Server{Listen: []string{"127.0.0.1:8080"}, Auth: "auto"},
 		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
 		Tracker: Tracker{Config: tracker.DefaultConfig(), LowScore: 0.1},
 		Preview: Preview{BitrateKbps: 1500, Encoder: "auto"},
@@ -136,6 +138,22 @@ func Default() Config {
 // defaultCamera is a [[camera]] that says nothing.
 func defaultCamera() Camera {
 	return Camera{Transport: "tcp", TLSVerify: true, Flip: "none", Enabled: true, Speed: "realtime"}
+}
+
+// Login says whether the page and the API ask who comes: always, never, or if other machines can come and that is not allowed to all.
+func (s Server) Login() bool {
+	switch s.Auth {
+	case "on":
+		return true
+	case "off":
+		return false
+	}
+	return !s.AllowOpen && s.Reached()
+}
+
+// Reached says whether an address is one that other machines reach.
+func (s Server) Reached() bool {
+	return slices.ContainsFunc(s.Listen, func(addr string) bool { return !isLoopback(addr) })
 }
 
 // InputSize is the network's input in pixels, zero for auto.

@@ -19,7 +19,7 @@ func (l *loader) crossCheck() {
 	l.model()
 }
 
-// listen applies the command line and refuses addresses that others reach.
+// listen applies the command line and refuses addresses that others reach if nobody asks who comes.
 func (l *loader) listen() {
 	s, at := &l.cfg.Server, func(i int) string {
 		if len(l.cfg.Server.Listen) == 1 {
@@ -37,15 +37,15 @@ func (l *loader) listen() {
 	}
 	s.AllowOpen = s.AllowOpen || l.hooks.AllowOpen
 	for i, addr := range s.Listen {
-		if s.AllowOpen || checkAddress(addr) != "" || isLoopback(addr) {
+		if s.AllowOpen || s.Login() || checkAddress(addr) != "" || isLoopback(addr) {
 			continue
 		}
 		shown := show(addr)
 		if at != nil {
 			shown = l.shown(at(i), addr)
 		}
-		what := fmt.Sprintf("%s lets other machines in, and nobody is asked for a password; "+
-			"listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant", shown)
+		what := fmt.Sprintf("%s lets other machines in, and with server.auth = \"off\" nobody is asked for a password; "+
+			"leave auth at \"auto\", listen on 127.0.0.1, or say server.allow_open = true (--allow-open) if that is meant", shown)
 		if at == nil {
 			l.faults = append(l.faults, Fault{File: "command line", Key: "--listen", What: what})
 			continue

@@ -79,7 +79,8 @@ func TestCommandLineGoesBeforeTheFile(t *testing.T) {
 	}{
 		{"allowed by flag", open, nil, true, ""},
 		{"listening elsewhere", open, []string{"127.0.0.1:1"}, false, ""},
-		{"open by flag", cam, []string{"192.168.1.5:80"}, false, `command line: --listen: "192.168.1.5:80" lets other machines in`},
+		{"open by flag, with a login", cam, []string{"192.168.1.5:80"}, false, ""},
+		{"open by flag, without", "server.auth = \"off\"\n" + cam, []string{"192.168.1.5:80"}, false, `command line: --listen: "192.168.1.5:80" lets other machines in`},
 		{"open and allowed", cam, []string{"192.168.1.5:80"}, true, ""},
 		{"allowed by the file", "server.allow_open = true\n" + cam, []string{":80"}, false, ""},
 		{"no address", cam, []string{"x"}, true, `command line: --listen: "x" is no address (allowed: host:port, as in 127.0.0.1:8080)`},
@@ -96,6 +97,28 @@ func TestCommandLineGoesBeforeTheFile(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			case err == nil && tt.listen != nil && c.Server.Listen[0] != tt.listen[0]:
 				t.Errorf("listens on %v", c.Server.Listen)
+			}
+		})
+	}
+}
+
+func TestLogin(t *testing.T) {
+	for _, tt := range []struct {
+		name, auth, listen string
+		open, want         bool
+	}{
+		{"loopback", "auto", "127.0.0.1:1", false, false},
+		{"localhost", "auto", "localhost:1", false, false},
+		{"network", "auto", "192.168.1.5:1", false, true},
+		{"everywhere", "auto", ":1", false, true},
+		{"everywhere and open", "auto", ":1", true, false},
+		{"loopback, on", "on", "127.0.0.1:1", false, true},
+		{"open, on", "on", ":1", true, true},
+		{"open, off", "off", ":1", true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (Server{Listen: []string{"[::1]:1", tt.listen}, Auth: tt.auth, AllowOpen: tt.open}).Login(); got != tt.want {
+				t.Errorf("a login: %v", got)
 			}
 		})
 	}
