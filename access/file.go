@@ -158,6 +158,12 @@ func (s *Store) mark(name string) mark {
 	return mark{int64(st.Ino), st.Ctim.Nano(), st.Mtim.Nano(), st.Size, true}
 }
 
+// DamagedError says that users.json cannot be understood: no other try mends that.
+type DamagedError struct{ err error }
+
+func (e *DamagedError) Error() string { return e.err.Error() }
+func (e *DamagedError) Unwrap() error { return e.err }
+
 // book reads users.json. Without the file there are no users.
 func (s *Store) book() (book, error) {
 	data, err := s.read(usersFile)
@@ -169,7 +175,7 @@ func (s *Store) book() (book, error) {
 	}
 	b, err := parseBook(data)
 	if err != nil {
-		return book{}, fmt.Errorf("%s %w; put a backup in its place, or move it away: the next start then makes a new admin", s.path(usersFile), err)
+		return book{}, &DamagedError{fmt.Errorf("%s %w; put a backup in its place, or move it away: the next start then makes a new admin", s.path(usersFile), err)}
 	}
 	return b, nil
 }

@@ -30,7 +30,7 @@ file, line, key, what is wrong, what is allowed. Cameras are not opened. The exi
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: ok: %s\n", file, summary(cfg))
+			fmt.Fprintf(c.OutOrStdout(), "%s: ok: %s, %s\n", file, summary(cfg), accessSummary(cfg.Server))
 			return nil
 		},
 	}

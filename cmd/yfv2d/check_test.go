@@ -20,7 +20,7 @@ func writeConfig(t *testing.T, text string) string {
 
 func TestCheckShippedConfig(t *testing.T) {
 	code, stdout, stderr := runCLI(t, "check", "-c", "../../config.toml")
-	if code != exitOK || stdout != "../../config.toml: ok: 1 camera, model builtin\n" || stderr != "" {
+	if code != exitOK || stdout != "../../config.toml: ok: 1 camera, model builtin, without a login, for this machine only\n" || stderr != "" {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
@@ -80,7 +80,7 @@ func TestCheckFindsFetchedModelByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := runCLI(t, "check", "-c", path)
-	if code != exitOK || stdout != path+": ok: 2 cameras (1 off), model "+file+"\n" {
+	if code != exitOK || stdout != path+": ok: 2 cameras (1 off), model "+file+", without a login, for this machine only\n" {
 		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 	if err := os.WriteFile(file, []byte("no model"), 0o600); err != nil {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"yfv2d/access"
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer"
 	"yfv2d/infer/model"
@@ -29,6 +31,8 @@ type daemon struct {
 	whep     *stream.WHEP
 	server   *stream.Server
 	notify   *notifier
+	access   *access.Keeper // nil: nobody has to log in
+	terminal io.Writer      // where a person looks on; nil: a service
 }
 
 // newDaemon makes all parts, at rest. read gives the configuration anew at a reload. On error nothing is left open.
@@ -45,6 +49,9 @@ func (d *daemon) open() (err error) {
 		return exitError{exitConfig, err}
 	}
 	if err := d.openWorkers(); err != nil {
+		return err
+	}
+	if err := d.openAccess(); err != nil {
 		return err
 	}
 	if d.encoders, err = builtEncoders(d.log).choose(d.cfg.Preview.Encoder); err != nil {
@@ -118,6 +125,7 @@ func (d *daemon) openServer() (err error) {
 		Listen:      d.cfg.Server.Listen,
 		Hosts:       d.cfg.Server.Hosts,
 		AllowOpen:   d.cfg.Server.AllowOpen,
+		Access:      d.access,
 		CORSOrigins: d.cfg.Server.CORSOrigins,
 		Version:     serverVersion(d.model, d.engine),
 		Log:         d.log,
@@ -150,6 +158,9 @@ func (d *daemon) whepConfig() stream.WHEPConfig {
 
 // run serves until ctx ends, then stops everything and joins it. Its only errors are those that no retry can mend.
 func (d *daemon) run(ctx context.Context) error {
+	if err := d.firstAdmin(ctx); err != nil {
+		return err
+	}
 	if err := d.server.Listen(ctx); err != nil {
 		return err
 	}
@@ -174,6 +185,13 @@ func (d *daemon) run(ctx context.Context) error {
 			cancel(err)
 		}
 	}()
+	if d.access != nil {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			d.access.Run(ctx)
+		}()
+	}
 	<-ctx.Done()
 	asked := time.Now()
 	d.fleet.halt()
@@ -215,9 +233,7 @@ func (d *daemon) announce() {
 		}
 		d.log.Info().Str("url", url).Msg("from other machines")
 	}
-	if d.cfg.Server.AllowOpen {
-		d.log.Warn().Msg("there is no login: everybody who reaches the port sees the cameras")
-	}
+	d.announceAccess()
 }
 
 // close frees all parts, the users of a part before it. It may be called on a daemon that was half made.

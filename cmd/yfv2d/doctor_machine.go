@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"yfv2d/access"
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer/xnn"
 )
@@ -258,14 +260,50 @@ func (d *doctor) network(ctx context.Context, cfg *config.Config) {
 		ip := net.ParseIP(host)
 		return err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 	})
+	d.access(cfg)
 	ips := outsideAddrs()
 	switch {
 	case !open:
-		d.ok("only this machine sees the page; server.listen and server.allow_open change that")
+		d.ok("only this machine sees the page; server.listen changes that")
 	case len(ips) == 0:
 		d.warn("connect it to a network", "this machine has no address that others reach: the live picture stays here")
 	default:
 		d.ok("viewers reach this machine on %s (WebRTC over UDP)", strings.Join(ips, ", "))
+	}
+}
+
+// access says who may look, and whether somebody can.
+func (d *doctor) access(cfg *config.Config) {
+	s := config.Default().Server
+	if cfg != nil {
+		s = cfg.Server
+	}
+	if !s.Login() {
+		if s.Reached() {
+			d.warn("set server.allow_open = false: then people log in", "%s", accessSummary(s))
+			return
+		}
+		d.ok("%s", accessSummary(s))
+		return
+	}
+	store, err := openStore("")
+	if err != nil {
+		d.fail("", "%v", err)
+		return
+	}
+	users, err := store.Users()
+	var damaged *access.DamagedError
+	switch {
+	case errors.As(err, &damaged):
+		d.fail("", "%v", err)
+	case err != nil:
+		d.ok("%s; who may log in only the daemon's user and root can read", accessSummary(s))
+	case len(users) == 0:
+		d.ok("%s; no users yet: the first start makes admin and tells the password", accessSummary(s))
+	case slices.ContainsFunc(users, func(u access.User) bool { return u.Initial }):
+		d.warn("log in and choose another, or yfv2d user passwd admin", "%s; %s, one with the password that was generated", accessSummary(s), plural(len(users), "user"))
+	default:
+		d.ok("%s; %s", accessSummary(s), plural(len(users), "user"))
 	}
 }
 

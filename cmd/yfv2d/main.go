@@ -63,6 +63,8 @@ Exit codes:
 		newBenchWorkerCmd(),
 		newEvalCmd(),
 		newTrackEvalCmd(),
+		newUserCmd(),
+		newTokenCmd(),
 		newCheckCmd(),
 		newDoctorCmd(),
 		newVersionCmd(),

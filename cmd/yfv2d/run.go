@@ -34,13 +34,17 @@ func newRunCmd() *cobra.Command {
 On SIGHUP (or POST /api/reload) it reads the configuration again: cameras are added, removed and changed one by one, and
 the others lose no frame. A file with a fault changes nothing; the log says why.
 
+If other machines reach it (server.auth), people log in and programs show a token. At the first start without users it
+makes the user admin and tells the password: on the terminal, or as a service in the file initial-password of the state
+directory.
+
 It stops on SIGINT or SIGTERM. By itself it ends only for what no retry of its own can mend: a bad
 configuration or a model that cannot be read (exit code 78), or a port that is taken (exit code 1).
 
 Under systemd (Type=notify) it tells when it is ready and how its cameras are, and feeds the watchdog as long as nothing
 hangs: a camera that is down and tried again is no reason to stop, a stage that is stuck is.`,
 		Example: `  yfv2d run -c config.toml
-  yfv2d run -c config.toml --listen 0.0.0.0:8080 --allow-open`,
+  yfv2d run -c config.toml --listen 0.0.0.0:8080`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runDaemon(c.Context(), f, c.ErrOrStderr())
@@ -48,7 +52,7 @@ hangs: a camera that is down and tried again is no reason to stop, a stage that 
 	}
 	c.Flags().StringVarP(&f.config, "config", "c", defaultConfigFile, "the configuration `file`")
 	c.Flags().StringSliceVar(&f.listen, "listen", nil, "serve on this `address` (host:port) instead of the configured ones; may be repeated")
-	c.Flags().BoolVar(&f.allowOpen, "allow-open", false, "allow an address that other machines reach; everybody there sees the cameras")
+	c.Flags().BoolVar(&f.allowOpen, "allow-open", false, "let other machines in without a login; everybody there sees the cameras")
 	c.Flags().StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile, labelled by stage, to this `file` at the end")
 	return c
 }
@@ -73,6 +77,9 @@ func runDaemon(ctx context.Context, f runFlags, stderr io.Writer) error {
 	d, err := newDaemon(cfg, read, log)
 	if err != nil {
 		return err
+	}
+	if isTerminal(stderr) {
+		d.terminal = stderr
 	}
 	err = d.run(ctx)
 	return errors.Join(err, d.close())
