@@ -32,9 +32,9 @@ VERSION := $(shell git describe --tags --dirty --match 'v*' 2>/dev/null | sed 's
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-# make run LISTEN=0.0.0.0:8080 shows the page to the whole network, without a password.
+# make run LISTEN=0.0.0.0:8080 shows the page to the whole network, with a login.
 LISTEN ?=
-RUN_FLAGS := $(if $(LISTEN),--listen $(LISTEN) --allow-open)
+RUN_FLAGS := $(if $(LISTEN),--listen $(LISTEN))
 FUZZTIME ?= 10s
 # make soak-sources FAULTS=10000 SEED=7 runs for hours.
 FAULTS ?= 200
