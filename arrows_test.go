@@ -28,6 +28,7 @@ var places = map[string][]string{
 	"fetch":       {},
 	"bench/fma":   {},
 	"access":      {},
+	"certificate": {},
 
 	"pipeline":        {"infer", "tracker", "yuv"},
 	"capture/avdec":   {"pipeline", "yuv"},
@@ -45,8 +46,8 @@ var places = map[string][]string{
 	"stream/x264":     {"pipeline", "stream"}, // pipeline with the tag x264 only
 	"stream/v4l2m2m":  {"pipeline", "stream"},
 
-	"cmd/yfv2d/config": {"infer", "tracker"},
-	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
+	"cmd/yfv2d/config": {"infer", "tracker", "certificate"},
+	"cmd/yfv2d": {".", "infer", "infer/model", "infer/dnn", "infer/xnn", "eval", "eval/mot", "fetch", "certificate", "tracker", "yuv", "pipeline", "capture", "capture/live", "capture/v4l2",
 		"access", "stream", "stream/openh264", "stream/vpx", "stream/x264", "stream/v4l2m2m", "cmd/yfv2d/config", "bench/fma"},
 
 	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},

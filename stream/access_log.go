@@ -35,7 +35,7 @@ type refusalCount struct {
 
 // add notes a refusal. user is a known name, or nothing.
 func (a *accessLog) add(what, user string, r *http.Request) {
-	key := refusalKey{what, user, ipOf(r)}
+	key := refusalKey{what, user, clientAddr(r)}
 	n, due := a.count(key, time.Now())
 	if !due {
 		return

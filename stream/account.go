@@ -74,13 +74,13 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if k.Known(c.Name) {
 		who = c.Name
 	}
-	secret, g, err := k.Login(r.Context(), ipOf(r), c.Name, c.Password)
+	secret, g, err := k.Login(r.Context(), clientAddr(r), c.Name, c.Password)
 	if err != nil {
 		s.accessLog.add("login refused", who, r)
 		s.refuseLogin(w, err)
 		return
 	}
-	s.cfg.Log.Info().Str("user", g.Name).Str("remote", ipOf(r).String()).Msg("logged in")
+	s.cfg.Log.Info().Str("user", g.Name).Str("remote", clientAddr(r).String()).Msg("logged in")
 	s.setCookie(w, r, secret)
 	writeJSON(w, http.StatusOK, accountOf(g))
 }
@@ -147,8 +147,8 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 // setCookie gives a browser its session; an empty secret takes it away.
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, secret string) {
 	c := &http.Cookie{
-		Name: s.cfg.Access.Cookie(), Value: secret, Path: "/", MaxAge: int(cookieAge.Seconds()),
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		Name: s.cfg.Access.Cookie(), Value: secret, Path: basePath(r) + "/", MaxAge: int(cookieAge.Seconds()),
+		HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
 	}
 	if secret == "" {
 		c.MaxAge = -1
@@ -190,13 +190,13 @@ func (s *Server) servePassword(w http.ResponseWriter, r *http.Request) {
 	if g == nil || !readJSON(w, r, &p) {
 		return
 	}
-	secret, err := s.cfg.Access.ChangePassword(r.Context(), ipOf(r), g, p.Old, p.New)
+	secret, err := s.cfg.Access.ChangePassword(r.Context(), clientAddr(r), g, p.Old, p.New)
 	if err != nil {
 		s.accessLog.add("password not changed", g.Name, r)
 		s.refuseLogin(w, err)
 		return
 	}
-	s.cfg.Log.Info().Str("user", g.Name).Str("remote", ipOf(r).String()).Msg("password changed")
+	s.cfg.Log.Info().Str("user", g.Name).Str("remote", clientAddr(r).String()).Msg("password changed")
 	s.setCookie(w, r, secret)
 	out := accountOf(g)
 	out.Initial = false
@@ -219,7 +219,7 @@ func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
 	} else {
 		s.cfg.Access.Logout(r.Context(), g)
 	}
-	s.cfg.Log.Info().Str("user", g.Name).Str("remote", ipOf(r).String()).Bool("everywhere", everywhere).Msg("logged out")
+	s.cfg.Log.Info().Str("user", g.Name).Str("remote", clientAddr(r).String()).Bool("everywhere", everywhere).Msg("logged out")
 	s.setCookie(w, r, "")
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -20,6 +20,14 @@ type VersionInfo struct {
 	TrialMs      map[string]float64 `json:"trial_ms"`      // of each engine in that trial, by name; null if there was none
 	EngineChoice string             `json:"engine_choice"` // for people: int8 or float, and why; empty for a float model
 	Model        ModelInfo          `json:"model"`
+	Certificate  *CertificateInfo   `json:"certificate"` // of this server; null without TLS
+}
+
+// CertificateInfo is what viewers can compare with what their browser shows.
+type CertificateInfo struct {
+	SelfSigned  bool      `json:"self_signed"`
+	Fingerprint string    `json:"sha256"` // pairs of hexadecimal digits with colons
+	NotAfter    time.Time `json:"not_after"`
 }
 
 // ModelInfo is the short card of the model in use.
@@ -91,7 +99,12 @@ func (s *Server) serveCamera(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.cfg.Version)
+	v := s.cfg.Version
+	if s.cfg.Certificate != nil {
+		c := s.cfg.Certificate()
+		v.Certificate = &c
+	}
+	writeJSON(w, http.StatusOK, v)
 }
 
 // serveHealth answers 200 as long as the process serves: a camera that is down is the camera's matter.

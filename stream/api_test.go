@@ -35,6 +35,7 @@ var testVersion = VersionInfo{
 	EngineChoice: "int8 2.6 ms against float 2.5: float chosen",
 	Model: ModelInfo{Name: "builtin", Builtin: true, Classes: 80, DefaultScore: 0.35,
 		Note: "AP50 25.3 against 31.1 of the official weights", Better: "yfv2d model fetch yolo-fastestv2"},
+	Certificate: &CertificateInfo{SelfSigned: true, Fingerprint: strings.Repeat("AB:", 31) + "CD", NotAfter: time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC)},
 }
 
 // liveStats is a camera that runs, every field set.

@@ -31,6 +31,8 @@ type guard struct {
 	names    map[string]bool // Host names and addresses that are ours, normal form of hostName
 	origins  map[string]bool // foreign origins allowed by configuration, normal form of parseOrigin
 	refusals refusals
+	front    front
+	hsts     bool
 }
 
 // newGuard makes a guard for these listen addresses, further host names and foreign origins.
@@ -80,11 +82,15 @@ func (g *guard) addHostname(h string) {
 // wrap puts the guard before next.
 func (g *guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header())
+		r = withCame(r, g.front.read(r))
+		protect(w.Header())
+		if g.hsts {
+			w.Header().Set("Strict-Transport-Security", "max-age="+hstsMaxAge)
+		}
 		if !g.ours(r) {
 			g.refusals.add("host", r)
 			writeError(w, http.StatusMisdirectedRequest, fmt.Sprintf("%s is not a name of this server; "+
-				"use its address, localhost or its host name, or add the name to hosts in the configuration", quote(r.Host)))
+				"use its address, localhost or its host name, or add the name to hosts in the configuration", quote(hostOf(r))))
 			return
 		}
 		foreign := g.allowForeign(w, r)
@@ -105,7 +111,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 // ours says whether the request names this server: one of the names, or the very address the connection came in on.
 // The port is not compared: a tunnel or proxy in front changes it, and rebinding cannot be told by it.
 func (g *guard) ours(r *http.Request) bool {
-	name, ok := hostName(r.Host)
+	name, ok := hostName(hostOf(r))
 	if !ok {
 		return false
 	}
@@ -182,7 +188,7 @@ func sameOrigin(r *http.Request) bool {
 	}
 	scheme, _, _ := strings.Cut(origin, ":")
 	// A proxy that ends TLS before us makes the origin https while we see plain HTTP: the authority decides.
-	return authority == plainAuthority(scheme, strings.ToLower(r.Host))
+	return authority == plainAuthority(scheme, strings.ToLower(hostOf(r)))
 }
 
 // parseOrigin takes an Origin header apart (RFC 6454): the normal form of the whole and of host[:port] in it.
@@ -267,8 +273,8 @@ func unspecified(name string) bool {
 	return err == nil && addr.IsUnspecified()
 }
 
-// secure sets the headers that every answer carries.
-func secure(h http.Header) {
+// protect sets the headers that every answer carries.
+func protect(h http.Header) {
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -295,8 +301,8 @@ func (f *refusals) add(check string, r *http.Request) {
 	}
 	f.mu.Unlock()
 	if due {
-		f.log.Warn().Str("check", check).Str("host", cut(r.Host)).Str("origin", cut(r.Header.Get("Origin"))).
-			Str("remote", r.RemoteAddr).Int("refused", n).Msg("request refused")
+		f.log.Warn().Str("check", check).Str("host", cut(hostOf(r))).Str("origin", cut(r.Header.Get("Origin"))).
+			Str("remote", clientAddr(r).String()).Int("refused", n).Msg("request refused")
 	}
 }
 

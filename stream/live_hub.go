@@ -218,12 +218,8 @@ func liveNames(query string) ([]string, error) {
 
 // remoteAddr is the address that a request's limits are counted by: of IPv6 the first 64 bits, which are one network's.
 func remoteAddr(r *http.Request) netip.Addr {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := from.Addr().Unmap().WithZone("")
-	if addr.Is4() {
+	addr := clientAddr(r)
+	if !addr.IsValid() || addr.Is4() {
 		return addr
 	}
 	network, err := addr.Prefix(64)

@@ -103,5 +103,5 @@ func (r route) only() http.HandlerFunc {
 }
 
 func serveNothing(w http.ResponseWriter, r *http.Request) {
-	writeError(w, http.StatusNotFound, fmt.Sprintf("nothing at %s; the API's list of cameras is at /api/cameras", quote(r.URL.Path)))
+	writeError(w, http.StatusNotFound, fmt.Sprintf("nothing at %s; the API's list of cameras is at %s/api/cameras", quote(r.URL.Path), basePath(r)))
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	stdlog "log"
@@ -27,15 +28,26 @@ const (
 	idleTimeout   = 60 * time.Second
 	stopTimeout   = 300 * time.Millisecond // what running requests get to finish in
 	maxHeader     = 16 << 10               // bytes
+	maxStreams    = 100                    // requests at once of one connection by HTTP/2; RFC 9113 section 6.5.2 wants no less
 	maxBody       = 64 << 10               // bytes; a session description is about 5 kB
 )
 
 // Config is what a Server is made from.
 type Config struct {
-	Cameras     []Camera // in the order they are shown, see SetCameras
-	Listen      []string // host:port; port 0 picks a free one
-	Hosts       []string // further names under which the server is called, e.g. behind a proxy
-	AllowOpen   bool     // allow addresses that other machines reach, though there is no login
+	Cameras   []Camera // in the order they are shown, see SetCameras
+	Listen    []string // host:port; port 0 picks a free one
+	Hosts     []string // further names under which the server is called, e.g. behind a proxy
+	AllowOpen bool     // allow addresses that other machines reach, though there is no login
+	// TLS has the certificate; nil: plain HTTP. It says nothing of HTTP/2, which the server takes by itself.
+	TLS *tls.Config
+	// HSTS tells browsers to come by https only. Not for self-signed certificates.
+	HSTS bool
+	// Certificate is the one in use, for /api/version; nil: none.
+	Certificate func() CertificateInfo
+	// TrustedProxies may say for whom they ask (X-Forwarded-For, -Proto, -Host, Forwarded).
+	TrustedProxies []netip.Prefix
+	// BasePath is what all addresses begin with, as "/cameras"; "" for none.
+	BasePath    string
 	CORSOrigins []string // foreign origins (scheme://host[:port]) whose pages may use the API
 	Version     VersionInfo
 	Log         zerolog.Logger
@@ -55,6 +67,7 @@ type Server struct {
 	cameras atomic.Pointer[cameraSet]
 	live    *liveHub
 	handler http.Handler
+	base    string // as Config.BasePath, without a slash at its end
 	ready   chan struct{}
 	now     func() time.Time // the clock; tests set it before the first request
 	started time.Time
@@ -87,6 +100,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkProxies(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.base, err = checkBase(cfg.BasePath); err != nil {
+		return nil, err
+	}
+	g.front, g.hsts = front{proxies: cfg.TrustedProxies, base: s.base}, cfg.HSTS && cfg.TLS != nil
 	table, err := s.routes()
 	if err != nil {
 		return nil, err
@@ -95,7 +115,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.handler = g.wrap(http.MaxBytesHandler(mux, maxBody))
+	s.handler = g.wrap(http.MaxBytesHandler(underBase(s.base, mux), maxBody))
 	return s, nil
 }
 
@@ -200,11 +220,13 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withConn,
-		ErrorLog:          stdlog.New(httpLog{s.cfg.Log}, "", 0),
+		ErrorLog:          stdlog.New(&httpLog{log: s.cfg.Log}, "", 0),
+		TLSConfig:         s.cfg.TLS.Clone(), // nil stays nil; Serve adds HTTP/2
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
 	ended := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
-		go func() { ended <- srv.Serve(l) }() // joined below: Shutdown ends every Serve
+		go func() { ended <- s.serve(srv, l) }() // joined below: Shutdown ends every Serve
 	}
 	close(s.ready)
 	running := len(s.listeners)
@@ -237,12 +259,4 @@ func (s *Server) stop(srv *http.Server) {
 		_ = srv.Close()
 	}
 	s.live.close() // net/http does not wait for WebSockets
-}
-
-// httpLog takes what net/http has to say (handler panics, odd connections) into the log.
-type httpLog struct{ log zerolog.Logger }
-
-func (h httpLog) Write(p []byte) (int, error) {
-	h.log.Warn().Str("http", strings.TrimSpace(string(p))).Msg("HTTP server")
-	return len(p), nil
 }

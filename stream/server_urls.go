@@ -11,8 +11,12 @@ import (
 func (s *Server) URLs() []string {
 	var out []string
 	seen := map[string]bool{}
+	scheme := "http"
+	if s.cfg.TLS != nil {
+		scheme = "https"
+	}
 	add := func(ip netip.Addr, port int) {
-		u := "http://" + net.JoinHostPort(ip.String(), strconv.Itoa(port)) + "/"
+		u := scheme + "://" + net.JoinHostPort(ip.String(), strconv.Itoa(port)) + s.base + "/"
 		if !seen[u] {
 			seen[u] = true
 			out = append(out, u)

@@ -15,6 +15,13 @@ const maxUnsent = 16 << 10
 
 // limitUnsent bounds what waits in the kernel for a client. What is on its way is not bounded, so speed does not suffer.
 func limitUnsent(conn net.Conn) {
+	for { // below TLS
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = outer.NetConn()
+	}
 	c, ok := conn.(syscall.Conn)
 	if !ok {
 		return

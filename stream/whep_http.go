@@ -50,7 +50,7 @@ func (w *WHEP) serveEndpoint(rw http.ResponseWriter, r *http.Request, name strin
 		}
 		w.describe(rw.Header())
 		rw.Header().Set("Content-Type", offerType)
-		rw.Header().Set("Location", strings.TrimSuffix(r.URL.Path, "/")+"/"+s.id)
+		rw.Header().Set("Location", basePath(r)+strings.TrimSuffix(r.URL.Path, "/")+"/"+s.id)
 		rw.Header().Set("ETag", s.entity())
 		rw.Header().Set("Cache-Control", "no-store")
 		rw.WriteHeader(http.StatusCreated)

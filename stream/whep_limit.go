@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -47,14 +46,8 @@ func newDoors(places, perCamera int) *doors {
 
 // remoteOf is the client's address as it is counted: an IPv6 client has a whole /64.
 func remoteOf(r *http.Request) netip.Prefix {
-	p, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		a, _ := netip.ParseAddr(host) // the zero address counts those that have none
-		p = netip.AddrPortFrom(a, 0)
-	}
-	a := p.Addr().Unmap().WithZone("")
-	if !a.IsValid() {
+	a := clientAddr(r)
+	if !a.IsValid() { // the zero prefix counts those that have none
 		return netip.Prefix{}
 	}
 	bits := a.BitLen()
