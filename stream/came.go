@@ -70,25 +70,17 @@ func (f front) trusts(a netip.Addr) bool {
 	return false
 }
 
-// read finds how r came. X-Forwarded-* go before Forwarded (RFC 7239), which few proxies send.
+// read finds how r came. Forwarded (RFC 7239) is read only if there is no X-Forwarded-*: few proxies send it, and those that
+// do not pass on what the client wrote there.
 func (f front) read(r *http.Request) came {
 	c := came{addr: peerAddr(r), secure: r.TLS != nil, host: r.Host, base: f.base}
 	if !f.trusts(c.addr) {
 		return c
 	}
 	chain, proto, host := lastItems(r.Header.Values("X-Forwarded-For")), lastItem(r.Header, "X-Forwarded-Proto"), lastItem(r.Header, "X-Forwarded-Host")
-	if forwarded := readForwarded(r.Header.Values("Forwarded")); len(forwarded) > 0 {
-		nearest := forwarded[len(forwarded)-1]
-		if proto == "" {
-			proto = nearest["proto"]
-		}
-		if host == "" {
-			host = nearest["host"]
-		}
-		if len(chain) == 0 {
-			for _, hop := range forwarded {
-				chain = append(chain, hop["for"])
-			}
+	if len(chain) == 0 && proto == "" && host == "" {
+		for _, hop := range readForwarded(r.Header.Values("Forwarded")) {
+			chain, proto, host = append(chain, hop["for"]), hop["proto"], hop["host"] // the last two of the nearest
 		}
 	}
 	c.addr = f.client(c.addr, chain)

@@ -111,7 +111,13 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 // ours says whether the request names this server: one of the names, or the very address the connection came in on.
 // The port is not compared: a tunnel or proxy in front changes it, and rebinding cannot be told by it.
 func (g *guard) ours(r *http.Request) bool {
-	name, ok := hostName(hostOf(r))
+	// Both names: a proxy that passes X-Forwarded-Host on from a page (as nginx does, if it is not told) still tells the Host.
+	return g.isOurs(r, hostOf(r)) && (hostOf(r) == r.Host || g.isOurs(r, r.Host))
+}
+
+// isOurs is ours for one name.
+func (g *guard) isOurs(r *http.Request, host string) bool {
+	name, ok := hostName(host)
 	if !ok {
 		return false
 	}

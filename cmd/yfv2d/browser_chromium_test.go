@@ -30,7 +30,7 @@ type browser struct {
 }
 
 // openBrowser starts Chromium with an empty profile. Tests skip where there is none.
-func openBrowser(t *testing.T) *browser {
+func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -51,6 +51,7 @@ func openBrowser(t *testing.T) *browser {
 		"disable-dev-shm-usage", "mute-audio", "disable-extensions"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
+	options = append(options, more...)
 	ctx, cancelLimit := context.WithTimeout(context.Background(), browserLimit)
 	ctx, cancelExec := chromedp.NewExecAllocator(ctx, options...)
 	// A Chromium newer than the protocol's description sends events that it lacks; each is reported as an error.

@@ -31,6 +31,9 @@ file, line, key, what is wrong, what is allowed. Cameras are not opened. The exi
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%s: ok: %s, %s\n", file, summary(cfg), accessSummary(cfg.Server))
+			if text := certificateText(cfg.Server.TLS); text != "" {
+				fmt.Fprintln(c.OutOrStdout(), text)
+			}
 			return nil
 		},
 	}

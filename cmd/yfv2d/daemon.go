@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"yfv2d/access"
+	"yfv2d/certificate"
 	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer"
 	"yfv2d/infer/model"
@@ -20,19 +21,20 @@ import (
 
 // daemon is the whole program at work: one pool of engines, a pipeline for each camera, one server.
 type daemon struct {
-	cfg      *config.Config                 // of the start; reloads change cameras only
-	read     func() (*config.Config, error) // reads the configuration again
-	log      zerolog.Logger
-	model    *model.Model
-	engine   engine
-	workers  *infer.Workers
-	encoders encoders
-	fleet    fleet
-	whep     *stream.WHEP
-	server   *stream.Server
-	notify   *notifier
-	access   *access.Keeper // nil: nobody has to log in
-	terminal io.Writer      // where a person looks on; nil: a service
+	cfg         *config.Config                 // of the start; reloads change cameras only
+	read        func() (*config.Config, error) // reads the configuration again
+	log         zerolog.Logger
+	model       *model.Model
+	engine      engine
+	workers     *infer.Workers
+	encoders    encoders
+	fleet       fleet
+	whep        *stream.WHEP
+	server      *stream.Server
+	notify      *notifier
+	access      *access.Keeper      // nil: nobody has to log in
+	terminal    io.Writer           // where a person looks on; nil: a service
+	certificate *certificate.Keeper // nil without TLS
 }
 
 // newDaemon makes all parts, at rest. read gives the configuration anew at a reload. On error nothing is left open.
@@ -120,7 +122,7 @@ func (d *daemon) openServer() (err error) {
 	if d.whep, err = stream.NewWHEP(d.whepConfig()); err != nil {
 		return err
 	}
-	d.server, err = stream.New(stream.Config{
+	cfg := stream.Config{
 		Cameras:     d.fleet.shown(),
 		Listen:      d.cfg.Server.Listen,
 		Hosts:       d.cfg.Server.Hosts,
@@ -131,7 +133,14 @@ func (d *daemon) openServer() (err error) {
 		Log:         d.log,
 		WHEP:        d.whep,
 		Reload:      d.reload,
-	})
+
+		TrustedProxies: d.cfg.Server.Proxies(),
+		BasePath:       d.cfg.Server.BasePath,
+	}
+	if err := d.secureServer(&cfg); err != nil {
+		return err
+	}
+	d.server, err = stream.New(cfg)
 	return err
 }
 
@@ -232,6 +241,12 @@ func (d *daemon) announce() {
 			continue
 		}
 		d.log.Info().Str("url", url).Msg("from other machines")
+	}
+	if d.certificate != nil {
+		tellCertificate(d.log, d.certificate.Info())
+	}
+	if readable(d.cfg.Server) {
+		d.log.Warn().Msg("passwords and pictures cross the network readable: set server.tls = \"self-signed\", or files of a certificate")
 	}
 	d.announceAccess()
 }

@@ -261,6 +261,11 @@ func (d *doctor) network(ctx context.Context, cfg *config.Config) {
 		return err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 	})
 	d.access(cfg)
+	if cfg != nil {
+		if text := certificateText(cfg.Server.TLS); text != "" {
+			d.ok("%s", text)
+		}
+	}
 	ips := outsideAddrs()
 	switch {
 	case !open:

@@ -27,6 +27,7 @@ type Counts struct {
 // Viewer is one connection. A nil one got nothing.
 type Viewer struct {
 	pc       *webrtc.PeerConnection
+	client   *http.Client
 	session  string // URL of the WHEP session
 	ice      chan struct{}
 	iceOnce  sync.Once
@@ -57,7 +58,7 @@ func New() (*Viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Viewer{pc: pc, ice: make(chan struct{}), began: make(chan struct{})}
+	v := &Viewer{pc: pc, client: http.DefaultClient, ice: make(chan struct{}), began: make(chan struct{})}
 	pc.OnICEConnectionStateChange(func(s webrtc.ICEConnectionState) {
 		if s == webrtc.ICEConnectionStateConnected {
 			v.iceOnce.Do(func() { close(v.ice) })
@@ -69,10 +70,16 @@ func New() (*Viewer, error) {
 
 // Watch connects to a WHEP endpoint and waits for the first frame.
 func Watch(ctx context.Context, endpoint string) (*Viewer, error) {
+	return WatchBy(ctx, http.DefaultClient, endpoint)
+}
+
+// WatchBy is Watch with a client of one's own, such as one that trusts a certificate.
+func WatchBy(ctx context.Context, client *http.Client, endpoint string) (*Viewer, error) {
 	v, err := New()
 	if err != nil {
 		return nil, err
 	}
+	v.client = client
 	if err := v.Offer(ctx, endpoint); err != nil {
 		v.Close()
 		return nil, fmt.Errorf("watch %s: %w", endpoint, err)
@@ -134,7 +141,7 @@ func (v *Viewer) post(ctx context.Context, endpoint, offer string) (string, erro
 	}
 	req.Close = true // a connection kept would be one of the daemon's descriptors
 	req.Header.Set("Content-Type", "application/sdp")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := v.client.Do(req)
 	if err != nil {
 		return "", err
 	}
@@ -247,7 +254,7 @@ func (v *Viewer) Leave(ctx context.Context) error {
 		return err
 	}
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := v.client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -158,6 +158,8 @@ func (l *loader) value(path string, k *key, v any, cam *Camera) {
 		*to = l.fingerprint(path, k, v)
 	case *Crop:
 		*to = l.crop(path, k, v)
+	case *TLS:
+		l.tls(path, k, v, to)
 	case *Masks:
 		*to = l.masks(path, k, v)
 	}

@@ -40,12 +40,28 @@ type Log struct {
 
 // Server is where and to whom the page and the API are served.
 type Server struct {
-	Listen      []string // host:port
-	Auth        string // auto, on, off; see Login
-	AllowOpen   bool
-	Hosts       []string
-	CORSOrigins []string
+	Listen    []string // host:port
+	Auth      string   // auto, on, off; see Login
+	AllowOpen bool
+	TLS       TLS
+	// TrustedProxies may say for whom they ask, see Proxies.
+	TrustedProxies []string
+	BasePath       string // "" or as "/cameras"
+	Hosts          []string
+	CORSOrigins    []string
 }
+
+// TLS is whether the page and the API are served by https, and with what certificate.
+type TLS struct {
+	Mode      string // off, self-signed, files
+	Cert, Key string // paths, of files
+}
+
+// On says whether there is a certificate.
+func (t TLS) On() bool { return t.Mode == tlsSelfSigned || t.Mode == tlsFiles }
+
+// SelfSigned says whether the program makes its certificate itself.
+func (t TLS) SelfSigned() bool { return t.Mode == tlsSelfSigned }
 
 // Detect is how objects are looked for.
 type Detect struct {
@@ -126,7 +142,7 @@ func Default() Config {
 	return Config{
 		Model:   Builtin,
 		Log:     Log{Level: "info", Format: "auto"},
-		Server:  Server{Listen: []string{"127.0.0.1:8080"}, Auth: "auto"},
+		Server:  Server{Listen: []string{"127.0.0.1:8080"}, Auth: "auto", TLS: TLS{Mode: tlsOff}},
 		Detect:  Detect{FPS: 10, Input: "auto", Resize: "letterbox", NMS: 0.4, Engine: "auto", Workers: 1},
 		Tracker: Tracker{Config: tracker.DefaultConfig(), LowScore: 0.1},
 		Preview: Preview{BitrateKbps: 1500, Encoder: "auto"},
@@ -151,9 +167,9 @@ func (s Server) Login() bool {
 	return !s.AllowOpen && s.Reached()
 }
 
-// Reached says whether an address is one that other machines reach.
+// Reached says whether other machines come in: an address is one that they reach, or there is a proxy.
 func (s Server) Reached() bool {
-	return slices.ContainsFunc(s.Listen, func(addr string) bool { return !isLoopback(addr) })
+	return len(s.TrustedProxies) > 0 || slices.ContainsFunc(s.Listen, func(addr string) bool { return !isLoopback(addr) })
 }
 
 // InputSize is the network's input in pixels, zero for auto.

@@ -94,6 +94,8 @@ func literal(v any) string {
 		return "{}"
 	case *Fingerprint:
 		return `""`
+	case *TLS:
+		return strconv.Quote(v.Mode)
 	case *Crop, *Masks:
 		return "[]"
 	}
@@ -135,8 +137,9 @@ func TestShippedFileHoldsTheDefaults(t *testing.T) {
 	want.Cameras = []Camera{demo}
 	want.Cameras[0].Line = got.Cameras[0].Line
 	want.Server.Hosts, want.Server.CORSOrigins, want.Detect.Classes = got.Server.Hosts, got.Server.CORSOrigins, got.Detect.Classes
+	want.Server.TrustedProxies = got.Server.TrustedProxies
 	want.Detect.ClassScores = got.Detect.ClassScores
-	if n := len(got.Server.Hosts) + len(got.Server.CORSOrigins) + len(got.Detect.Classes) + len(got.Detect.ClassScores); n != 0 {
+	if n := len(got.Server.Hosts) + len(got.Server.TrustedProxies) + len(got.Server.CORSOrigins) + len(got.Detect.Classes) + len(got.Detect.ClassScores); n != 0 {
 		t.Errorf("%d entries in lists that are empty by default", n)
 	}
 	if !reflect.DeepEqual(*got, want) {

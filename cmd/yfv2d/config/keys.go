@@ -9,7 +9,7 @@ import (
 )
 
 // key is a row of the table of everything that the file may say. The type of what at returns decides the type of the
-// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64, *Fingerprint, *Crop, *Masks.
+// value: *string, *bool, *int, *float64, *time.Duration (seconds as a number), *[]string, *map[string]float64, *Fingerprint, *Crop, *Masks, *TLS.
 type key struct {
 	path     string // "detect.fps"; "camera.name" stands once in each [[camera]]
 	at       func(*Config, *Camera) any
@@ -37,9 +37,17 @@ var keys = []key{
 		want: "host:port, as in 127.0.0.1:8080", check: checkAddress,
 		doc: "addresses of the page and the API, one or a list"},
 	{path: "server.auth", at: func(c *Config, _ *Camera) any { return &c.Server.Auth }, oneOf: []string{"auto", "on", "off"},
-		doc: "whether people log in and programs show a token (yfv2d user, yfv2d token): auto is on if other machines reach an address"},
+		doc: "whether people log in and programs show a token (yfv2d user, yfv2d token): auto is on if other machines reach an address, or through a trusted proxy"},
 	{path: "server.allow_open", at: func(c *Config, _ *Camera) any { return &c.Server.AllowOpen },
 		doc: "allow addresses that other machines reach without auth: whoever does sees the cameras, no password is asked"},
+	{path: "server.tls", at: func(c *Config, _ *Camera) any { return &c.Server.TLS }, want: tlsWant,
+		doc: "https: self-signed makes a certificate once and keeps it, browsers warn until it is trusted; files are read again when they change"},
+	{path: "server.trusted_proxies", at: func(c *Config, _ *Camera) any { return &c.Server.TrustedProxies },
+		want: "addresses or networks, as in 127.0.0.1 or 10.1.0.0/16", check: checkProxy,
+		doc: "reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; see docs/reverse-proxy.md"},
+	{path: "server.base_path", at: func(c *Config, _ *Camera) any { return &c.Server.BasePath },
+		want: "a path like /cameras; empty is none", check: checkBasePath,
+		doc: "what every address of the page and the API begins with, behind a proxy that has other pages too and passes the path on as it is"},
 	{path: "server.hosts", at: func(c *Config, _ *Camera) any { return &c.Server.Hosts },
 		want: "a host name or address without scheme and port", check: checkHost,
 		doc: "further names this server is called by, such as a proxy's; its addresses and its host name need not be listed"},
