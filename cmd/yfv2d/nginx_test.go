@@ -126,6 +126,9 @@ func TestBehindNginx(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) }) // when nginx has ended, too
 	text := changed(t, blockOf(t, "../../docs/reverse-proxy.md", "config.toml"), "127.0.0.1:8080", "127.0.0.1:0")
+	state := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state)
+	token := runToken(t)
 	var log heard
 	s := serveFile(t, writeConfig(t, text+"\n[webrtc]\nport = 0\n[log]\nformat = \"json\"\n"+pattern("a", "")), &log)
 	addr, fingerprint := startNginx(t, s.d.server.Addrs()[0].String())
@@ -147,6 +150,9 @@ func TestBehindNginx(t *testing.T) {
 		}
 		return res
 	}
+	checkLogin(t, client, base, filepath.Join(state, "initial-password"))
+	plain := client.Transport
+	client.Transport = withToken{plain, token}
 
 	for _, url := range []string{base, strings.TrimSuffix(base, "/")} {
 		res := get(url)
@@ -173,7 +179,7 @@ func TestBehindNginx(t *testing.T) {
 
 	socket := behind(t, addr, from, fingerprint, false)
 	conn, _, err := websocket.Dial(ctx, "wss://cams.example.org:"+port+"/cameras/api/live",
-		&websocket.DialOptions{HTTPClient: socket, HTTPHeader: http.Header{"Origin": {"https://cams.example.org:" + port}}})
+		&websocket.DialOptions{HTTPClient: socket, HTTPHeader: http.Header{"Origin": {"https://cams.example.org:" + port}, "Authorization": {"Bearer " + token}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +215,60 @@ func TestBehindNginx(t *testing.T) {
 	if res.StatusCode != http.StatusForbidden || !strings.Contains(log.String(), `"remote":"`+from+`"`) || strings.Contains(log.String(), "192.0.2.66") {
 		t.Errorf("%d, log %s", res.StatusCode, log.String())
 	}
-	client.CloseIdleConnections()
+	plain.(*http.Transport).CloseIdleConnections()
 	socket.CloseIdleConnections()
 	s.stop()
+}
+
+// withToken sends a token with each request.
+type withToken struct {
+	http.RoundTripper
+	token string
+}
+
+func (w withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+w.token)
+	return w.RoundTripper.RoundTrip(r)
+}
+
+func runToken(t *testing.T) string {
+	t.Helper()
+	code, token, stderr := runCLI(t, "token", "add", "test", "--role", "admin")
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	return strings.TrimSpace(token)
+}
+
+// checkLogin is sent to the login page behind the prefix, logs in there, and gets a cookie for https and the prefix alone.
+func checkLogin(t *testing.T, client *http.Client, base, passwordFile string) {
+	t.Helper()
+	res, err := client.Get(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK || res.Request.URL.String() != base+"login" {
+		t.Errorf("without a login: %d at %s", res.StatusCode, res.Request.URL)
+	}
+	password, err := os.ReadFile(passwordFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodPost, base+"api/login", strings.NewReader(fmt.Sprintf(`{"name":"admin","password":%q}`, strings.TrimSpace(string(password)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Origin", strings.TrimSuffix(base, "/cameras/"))
+	res, err = client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	cookies := res.Cookies()
+	if res.StatusCode != http.StatusOK || len(cookies) != 1 || !cookies[0].Secure || cookies[0].Path != "/cameras/" {
+		t.Errorf("login: %d %v", res.StatusCode, cookies)
+	}
 }
