@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/rs/zerolog"
+
 	"yfv2d/capture"
 )
 
@@ -52,9 +54,13 @@ func report(w io.Writer, err error) {
 	if err == nil || errors.Is(err, syscall.EPIPE) || err.Error() == "" {
 		return
 	}
+	prefix := ""
+	if toJournal(w) {
+		prefix = journalPrefix(zerolog.ErrorLevel)
+	}
 	for _, line := range strings.Split(strings.TrimSpace(err.Error()), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
-			fmt.Fprintf(w, "yfv2d: %s\n", capture.Hidden(line))
+			fmt.Fprintf(w, "%syfv2d: %s\n", prefix, capture.Hidden(line))
 		}
 	}
 }

@@ -35,11 +35,12 @@ type notifier struct {
 	status string // told last
 	fault  string // logged last
 	health health
+	disk   disk
 }
 
 // newNotifier reads from the environment who wants to know.
 func newNotifier(cameras func() map[string]pipeline.Stats, viewers func() int, log zerolog.Logger) *notifier {
-	n := &notifier{cameras: cameras, viewers: viewers, log: log, every: healthEvery}
+	n := &notifier{cameras: cameras, viewers: viewers, log: log, every: healthEvery, disk: newDisk(log)}
 	n.tell = func(state string) {
 		if _, err := systemd.SdNotify(false, state); err != nil {
 			log.Warn().Err(err).Msg("tell the service manager")
@@ -88,10 +89,14 @@ func (n *notifier) look(now time.Time) {
 	cameras := n.cameras()
 	err := n.health.judge(now, cameras)
 	n.note(err)
+	n.disk.look(now)
 	if err == nil && n.watchdog > 0 {
 		n.tell(systemd.SdNotifyWatchdog)
 	}
 	status := statusLine(cameras, n.viewers(), err)
+	if n.disk.full {
+		status += "; disk full"
+	}
 	if status != n.status {
 		n.status = status
 		n.tell("STATUS=" + status)

@@ -85,7 +85,7 @@ func runDaemon(ctx context.Context, f runFlags, stderr io.Writer) error {
 	return errors.Join(err, d.close())
 }
 
-// newLogger writes for people on a terminal and JSON elsewhere, unless the configuration says which.
+// newLogger writes for people on a terminal and JSON elsewhere, unless the configuration says which; to systemd's journal with priorities.
 func newLogger(cfg config.Log, w io.Writer) zerolog.Logger {
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	zerolog.DurationFieldUnit = time.Millisecond
@@ -93,10 +93,18 @@ func newLogger(cfg config.Log, w io.Writer) zerolog.Logger {
 	if err != nil {
 		level = zerolog.InfoLevel // the configuration allows no other names
 	}
-	terminal := isTerminal(w)
+	terminal, journalled := isTerminal(w), toJournal(w)
 	w = discreet{w}
+	form := func(out io.Writer) io.Writer { return out }
 	if cfg.Format == "human" || cfg.Format != "json" && terminal {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != "" || !terminal}
+		form = func(out io.Writer) io.Writer {
+			return zerolog.ConsoleWriter{Out: out, TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != "" || !terminal}
+		}
+	}
+	if journalled {
+		w = newJournal(w, form)
+	} else {
+		w = form(w)
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }
