@@ -14,7 +14,7 @@ APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 APT_ARM64 := g++-aarch64-linux-gnu qemu-user
 APT_VM    := qemu-system-x86 mmdebstrap e2fsprogs cpio
-APT_DEB   := dpkg-dev xz-utils
+APT_DEB   := dpkg-dev mmdebstrap
 
 # One set of flags for every build and test, so that they share one build cache. --as-needed: gocv names every OpenCV
 # library there is; only what is used becomes a need of the binary.
@@ -35,6 +35,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # make run LISTEN=0.0.0.0:8080 shows the page to the whole network, with a login.
 LISTEN ?=
 RUN_FLAGS := $(if $(LISTEN),--listen $(LISTEN))
+# make deb DIST=trixie ARCH=arm64; without, this machine's release and architecture.
+DIST ?= $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+ARCH ?= $(shell dpkg --print-architecture)
 FUZZTIME ?= 10s
 # make soak-sources FAULTS=10000 SEED=7 runs for hours.
 FAULTS ?= 200
@@ -96,11 +99,12 @@ test-vm: deps ## read a camera in a virtual machine, unplug it and plug it in ag
 	@scripts/install.sh vm "to boot a virtual machine with a virtual camera" $(APT_VM)
 	@scripts/test-vm.sh
 
-deb: build ## make the Debian package for this release and architecture, in bin/deb
+deb: ## make the Debian package in a clean root of its release, in bin/deb (DIST=bookworm|trixie ARCH=amd64|arm64; needs root)
+	@scripts/check-go.sh
 	@scripts/install.sh deb "to make a Debian package" $(APT_DEB)
-	@scripts/deb.sh $(VERSION) bin/deb
+	@scripts/deb.sh $(DIST) $(ARCH) $(VERSION) bin/deb $(filter lib%-dev,$(APT_BUILD))
 
-test-service: deb ## install the package in a virtual machine with systemd and see what the service bears (needs root)
+test-service: deps ## install the packages in virtual machines with systemd, Debian 12 and 13, and see what the service bears (DIST=bookworm or trixie: one; needs root)
 	@scripts/install.sh vm "to boot a virtual machine" $(APT_VM)
 	@scripts/test-service.sh $$(ls -t bin/deb/*.deb | head -n 1)
 
