@@ -14,6 +14,7 @@ APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap
 APT_ARM64 := g++-aarch64-linux-gnu qemu-user
 APT_VM    := qemu-system-x86 mmdebstrap e2fsprogs cpio
+APT_VM_ARM64 := qemu-system-arm qemu-user-static
 APT_DEB   := dpkg-dev mmdebstrap
 
 # One set of flags for every build and test, so that they share one build cache. --as-needed: gocv names every OpenCV
@@ -104,9 +105,13 @@ deb: ## make the Debian package in a clean root of its release, in bin/deb (DIST
 	@scripts/install.sh deb "to make a Debian package" $(APT_DEB)
 	@scripts/deb.sh $(DIST) $(ARCH) $(VERSION) bin/deb $(filter lib%-dev,$(APT_BUILD))
 
-test-service: deps ## install the packages in virtual machines with systemd, Debian 12 and 13, and see what the service bears (DIST=bookworm or trixie: one; needs root)
-	@scripts/install.sh vm "to boot a virtual machine" $(APT_VM)
-	@scripts/test-service.sh $$(ls -t bin/deb/*.deb | head -n 1)
+# Debian 12 and 13, unless one is asked for.
+test-service: ## install the packages of Debian 12 and 13 in virtual machines and see what the service bears (DIST=, ARCH=arm64; needs root)
+	@scripts/check-go.sh
+	@scripts/install.sh vm "to boot a virtual machine" $(APT_VM) $(APT_DEB) $(if $(filter arm64,$(ARCH)),$(APT_VM_ARM64))
+	@set -e; debs=(); for dist in $(if $(filter file,$(origin DIST)),bookworm trixie,$(DIST)); do \
+		debs+=("$$(scripts/deb.sh $$dist $(ARCH) $(VERSION) bin/deb $(filter lib%-dev,$(APT_BUILD)))"); done; \
+		scripts/test-service.sh "$${debs[@]}"
 
 soak-sources: deps ## break cameras in FAULTS (200) ways by SEED (1), and measure how soon they are back
 	go run ./scripts/soaksources -faults $(FAULTS) -seed $(SEED)
@@ -129,4 +134,4 @@ fmt: ## gofmt all Go files
 clean: ## remove what the build made
 	rm -rf bin share
 
-.PHONY: deb test-service test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-preview bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean
+.PHONY: deb dist test-service test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-preview bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # image.sh DIR RELEASE PACKAGE... makes DIR/root.ext4, DIR/initrd.gz and DIR/vmlinuz: a machine with the files of these Debian
 # packages and all they depend on. They are unpacked, not configured, which takes a third of the time; VARIANT=minbase
-# configures them, for a machine that boots systemd. Does nothing if they were made from the same list.
+# configures them, for a machine that boots systemd. ARCH=arm64 makes it of arm64 packages, which run in an emulator while they are
+# configured. Does nothing if they were made from the same list.
 set -euo pipefail
 dir=$1 release=$2
 shift 2
 variant=${VARIANT:-extract}
-want="$release $variant $*"
+here=$(dpkg --print-architecture)
+arch=${ARCH:-$here}
+want="$release $variant $arch $*"
 
 say() { echo "image: $*"; }
 fail() { echo "yfv2d: $*" >&2; exit 1; }
@@ -21,9 +24,18 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root
 rm -f "$dir/made-of"
 
+if [ "$arch" != "$here" ]; then # binfmt_misc has the kernel start qemu for arm64's programs, in any root (F)
+	[ "$arch" = arm64 ] || fail "no emulator is known for $arch"
+	[ -e /proc/sys/fs/binfmt_misc/register ] || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc ||
+		fail "the kernel takes no emulator for arm64 (binfmt_misc)"
+	qemu=$(command -v qemu-aarch64-static || true)
+	[ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || [ -n "$qemu" ] || fail "no qemu-aarch64-static: apt-get install qemu-user-static"
+	[ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || printf '%s' ":qemu-aarch64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:$qemu:F" \
+		>/proc/sys/fs/binfmt_misc/register
+fi
 say "unpacking Debian $release and $# packages with what they need (some minutes)"
 list=$*
-mmdebstrap --quiet --variant="$variant" --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="${list// /,}" \
+mmdebstrap --quiet --variant="$variant" --architectures="$arch" --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --include="${list// /,}" \
 	"$release" "$root" "$mirror" >"$work/log" 2>&1 || { tail -n 10 "$work/log" >&2; fail "mmdebstrap failed (last lines above)"; }
 
 if [ "$variant" = extract ]; then
@@ -59,7 +71,9 @@ done
 cp "$(dirname "$0")/start" "$start/init"
 (cd "$start" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/initrd.gz"
 cp "$root/boot/vmlinuz-$kernel" "$work/vmlinuz"
-truncate -s $(($(du -sm "$root" | cut -f1) + 200))M "$work/root.ext4"
-mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$work/root.ext4"
+truncate -s $(($(du -sm "$root" | cut -f1) + 300))M "$work/root.ext4"
+# Only a machine that is set up to live keeps a file system's journal: it may lose its power.
+[ "$variant" = extract ] && journal=^has_journal || journal=has_journal
+mke2fs -q -t ext4 -O "$journal" -m 0 -d "$root" "$work/root.ext4"
 mv "$work"/{root.ext4,initrd.gz,vmlinuz} "$dir/"
 printf '%s\n' "$want" >"$dir/made-of"
