@@ -105,6 +105,11 @@ deb: ## make the Debian package in a clean root of its release, in bin/deb (DIST
 	@scripts/install.sh deb "to make a Debian package" $(APT_DEB)
 	@scripts/deb.sh $(DIST) $(ARCH) $(VERSION) bin/deb $(filter lib%-dev,$(APT_BUILD))
 
+dist: ## all packages, their bills of materials, the source and SHA256SUMS, in dist (needs root)
+	@scripts/check-go.sh
+	@scripts/install.sh deb "to make a Debian package" $(APT_DEB)
+	@scripts/dist.sh $(VERSION) dist $(filter lib%-dev,$(APT_BUILD))
+
 # Debian 12 and 13, unless one is asked for.
 test-service: ## install the packages of Debian 12 and 13 in virtual machines and see what the service bears (DIST=, ARCH=arm64; needs root)
 	@scripts/check-go.sh
@@ -132,6 +137,6 @@ fmt: ## gofmt all Go files
 	gofmt -w $$(git ls-files '*.go')
 
 clean: ## remove what the build made
-	rm -rf bin share
+	rm -rf bin share dist
 
 .PHONY: deb dist test-service test-arm64 help run build deps deps-test test test-graph bench bench-cameras bench-preview bench-trixie bench-go fuzz test-trixie test-vm soak-sources demo-clips docs fmt clean

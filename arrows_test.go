@@ -52,6 +52,7 @@ var places = map[string][]string{
 
 	"scripts/arm64":        {"infer", "infer/model", "infer/dnn", "infer/xnn", "pipeline"},
 	"scripts/testsum":      {},
+	"scripts/sbom":         {},
 	"scripts/bench":        {"infer", "infer/model"},
 	"scripts/daemon":       {},
 	"scripts/viewer":       {},

@@ -46,5 +46,5 @@ unshare --mount --propagation private bash -euc '
 	MAINTAINER="${maintainer:-yfv2d <root@localhost>}" SOURCE_DATE_EPOCH="$epoch" DEB_RELEASE="$dist" \
 	GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local GOMODCACHE=/gomod GOCACHE=/var/cache/go/build >&2
 mkdir -p "$out"
-cp "$root"/build/out/*.deb "$out/"
+cp "$root"/build/out/* "$out/" # beside the package, its bill of materials
 echo "$out/$(basename "$root"/build/out/*.deb)"
