@@ -21,8 +21,6 @@ type BroadcasterConfig struct {
 	Bitrate int     // bits per second of the clean and annotated pictures; 0 chooses one by picture size
 	// Encoders make an encoder of a rendition when its first viewer comes and whenever the picture's size changes.
 	Encoders Encoders
-	// NewEncoder is Encoders.H264 if that is nil.
-	NewEncoder func(EncoderConfig) (Encoder, error)
 	// Draw paints the boxes of tracks on an I420 frame; nil draws nothing.
 	Draw func(f *pipeline.Frame, tracks []tracker.Track) error
 	// NoRelay is why the camera's own stream may not be handed on to viewers; empty: what Unit gets may be.
@@ -96,9 +94,6 @@ func NewBroadcaster(cfg BroadcasterConfig) *Broadcaster {
 		rtpStart:  time.Now(),
 	}
 	b.motion = newMotion(b)
-	if b.cfg.Encoders.H264 == nil {
-		b.cfg.Encoders.H264 = cfg.NewEncoder
-	}
 	for _, name := range []string{cleanName, smallName, annotatedName} {
 		for _, codec := range []pipeline.Codec{pipeline.H264, pipeline.VP8} {
 			r := newRendition(b, name, codec)

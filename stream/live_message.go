@@ -119,7 +119,7 @@ func appendTracks(b []byte, tracks []tracker.Track) []byte {
 	return append(b, ']')
 }
 
-// appendTrack writes a track: corners to a tenth of a pixel, velocities of the centre to 1 px/s, its age to 0.1 s.
+// appendTrack writes a track: corners to a tenth of a pixel, velocities of the centre to 1 px/s, its age and how long it has stood still to 0.1 s.
 func appendTrack(b []byte, t *tracker.Track) []byte {
 	b = append(b, `{"id":`...)
 	b = strconv.AppendInt(b, int64(t.ID), 10)
@@ -144,6 +144,8 @@ func appendTrack(b []byte, t *tracker.Track) []byte {
 	b = appendRounded(b, t.Age.Seconds(), 1)
 	b = append(b, `,"stationary":`...)
 	b = strconv.AppendBool(b, t.Stationary())
+	b = append(b, `,"stationary_for":`...)
+	b = appendRounded(b, t.StationaryFor().Seconds(), 1)
 	return append(b, '}')
 }
 

@@ -56,6 +56,25 @@ func TestGoldenMessages(t *testing.T) {
 	goldenText(t, "live_detect.json", appendDetect(nil, "door", snap, 90000, size, 12345*time.Microsecond, snap.At(snap.Time)))
 }
 
+// A page that draws the label of what stands needs to know for how long it has.
+func TestMessageTellsForHowLongAnObjectStands(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		since time.Time
+		want  string
+	}{
+		{"moves", time.Time{}, `"stationary":false,"stationary_for":0}`},
+		{"stands", noon.Add(10 * time.Second), `"stationary":true,"stationary_for":135.3}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			track := tracker.Track{FirstSeen: noon, Age: 145250 * time.Millisecond, StationarySince: row.since}
+			if got := string(appendTrack(nil, &track)); !strings.HasSuffix(got, row.want) {
+				t.Errorf("got %s, want it to end with %s", got, row.want)
+			}
+		})
+	}
+}
+
 func TestMessageNumbers(t *testing.T) {
 	for _, row := range []struct {
 		name     string

@@ -57,7 +57,7 @@ func (p *peer) extension(uri string) uint8 {
 func TestSenderReports(t *testing.T) {
 	var mu sync.Mutex
 	var captured []time.Time
-	cam := stream.NewBroadcaster(stream.BroadcasterConfig{Name: "door", FPS: 8, NewEncoder: openh264.New, Log: zerolog.Nop()})
+	cam := stream.NewBroadcaster(stream.BroadcasterConfig{Name: "door", FPS: 8, Encoders: stream.Encoders{H264: openh264.New}, Log: zerolog.Nop()})
 	defer cam.Close()
 	b := newBench(t, func(c *stream.WHEPConfig) { c.Cameras = func(string) *stream.Broadcaster { return cam } })
 	stop, done := make(chan struct{}), make(chan struct{})

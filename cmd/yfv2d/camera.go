@@ -90,10 +90,7 @@ func (cam *camera) open(m *model.Model, workers *infer.Workers, enc stream.Encod
 	if err := cam.openSources(); err != nil {
 		return err
 	}
-	detector, err := cam.detector(workers)
-	if err != nil {
-		return err
-	}
+	detector := cam.detector(workers)
 	overlay, err := pipeline.NewOverlay(m.Classes)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func loadConfig(file string, hooks config.Hooks) (*config.Config, error) {
 
 // configHooks lets the other packages check what is theirs.
 func configHooks() config.Hooks {
-	return config.Hooks{CheckSource: capture.Check, Model: findModel}
+	return config.Hooks{CheckSource: capture.Check, CheckCamera: checkTruth, Model: findModel}
 }
 
 // findModel finds the model that a configuration names, a fetched one by its name alone, and reads its class names.

@@ -170,6 +170,11 @@ func (d *detecting) one(ctx context.Context, in input) (err error) {
 		return in.plain(err)
 	}
 	defer src.Close()
+	if capture.Truth(in.spec, capture.View{}) != nil {
+		d.say(func() {
+			fmt.Fprintf(d.stderr, "yfv2d: %s: truth=1 changes nothing here: detect tells what the network finds\n", in.name)
+		})
+	}
 	r := &reel{detecting: d, in: in, src: src, pipe: d.plain}
 	defer func() { err = errors.Join(err, r.finish()) }()
 	for {

@@ -6,27 +6,33 @@ import (
 	"time"
 
 	"yfv2d/capture"
+	"yfv2d/cmd/yfv2d/config"
 	"yfv2d/infer"
 	"yfv2d/pipeline"
 )
 
+// checkTruth refuses a truth that nobody would hear.
+func checkTruth(cam config.Camera) (key string, err error) {
+	if cam.DetectSource != "" && capture.Truth(cam.Source, capture.View{}) != nil {
+		return "source", errors.New("truth=1 is of no use here: the network looks at detect_source; give it there")
+	}
+	return "", nil
+}
+
 // detector is what looks at the camera's pictures: the shared engines, whose answer is replaced for a test pattern that
 // tells the truth about itself.
-func (cam *camera) detector(workers pipeline.SharedDetector) (pipeline.SharedDetector, error) {
+func (cam *camera) detector(workers pipeline.SharedDetector) pipeline.SharedDetector {
 	s := cam.settings
-	view := viewOf(s.Camera)
-	truth := capture.Truth(s.Source, view)
+	looked := s.Source
 	if s.DetectSource != "" {
-		if truth != nil {
-			return nil, errors.New("source: truth=1 is of no use here: the network looks at detect_source; give it there")
-		}
-		truth = capture.Truth(s.DetectSource, view)
+		looked = s.DetectSource
 	}
+	truth := capture.Truth(looked, viewOf(s.Camera))
 	if truth == nil {
-		return workers, nil
+		return workers
 	}
 	cam.log.Warn().Msg("the objects of this camera are those that its test pattern shows, not what the network finds")
-	return truthful{workers, truth}, nil
+	return truthful{workers, truth}
 }
 
 // truthful tells what is to be seen instead of what was found. The network does its work all the same, so load and latency

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"yfv2d/capture"
 	"yfv2d/infer"
 )
@@ -104,12 +102,19 @@ detect_source = "test:?size=320x240&fps=20&objects=2&truth=1"
 }
 
 func TestTruthIsRefusedWhereItIsOfNoUse(t *testing.T) {
-	cfg := testConfig(t, "127.0.0.1:0", "[[camera]]\nname = \"a\"\nsource = \"test:?truth=1\"\ndetect_source = \"test:\"\n")
-	d, err := newDaemon(cfg, nil, zerolog.Nop())
-	if err == nil {
-		_ = d.close()
+	path := writeConfig(t, "[[camera]]\nname = \"a\"\nsource = \"test:?truth=1\"\ndetect_source = \"test:\"\n")
+	for _, command := range []string{"check", "run"} {
+		t.Run(command, func(t *testing.T) {
+			code, _, stderr := runCLI(t, command, "-c", path)
+			if code != exitConfig || !strings.Contains(stderr, path+":3: camera.source: truth=1 is of no use here: the network looks at detect_source") {
+				t.Errorf("code %d, stderr %q", code, stderr)
+			}
+		})
 	}
-	if err == nil || !strings.Contains(err.Error(), `camera "a": source: truth=1 is of no use here`) {
-		t.Errorf("error %v", err)
-	}
+	t.Run("detect", func(t *testing.T) {
+		code, stdout, stderr := runCLI(t, "detect", "test:?size=320x240&frames=1&truth=1")
+		if code != exitOK || stdout == "" || stderr != "yfv2d: test:?size=320x240&frames=1&truth=1: truth=1 changes nothing here: detect tells what the network finds\n" {
+			t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+		}
+	})
 }

@@ -26,7 +26,7 @@ type state struct {
 	rest    time.Duration
 	dark    bool
 	noRTC   bool // the way to the server lets no WebRTC through
-	empty   bool // the server tells of no camera
+	noMJPEG bool // nor MJPEG
 }
 
 const playing = `document.querySelectorAll('.card.playing').length >= %d && [...document.querySelectorAll('.card.playing:not([hidden]) video')].every((v) => v.currentTime > 4)`
@@ -40,6 +40,7 @@ func states() []state {
 		return fmt.Sprintf("[[camera]]\nname = %q\nsource = \"file:%s\"\nloop = true\n", name, clipName)
 	}
 	down := "[[camera]]\nname = \"garage\"\nsource = \"rtsp://127.0.0.1:9/stream\"\n"
+	pattern := "[[camera]]\nname = \"pattern\"\nsource = \"test:?truth=1&objects=2&size=640x480&fps=30\"\n"
 	var nine strings.Builder
 	for i, name := range []string{"front-door", "driveway", "garden", "terrace", "hall", "workshop", "gate", "cellar", "roof"} {
 		switch i {
@@ -54,13 +55,19 @@ func states() []state {
 	return []state{
 		{name: "live", cameras: clip("front-door"), wait: fmt.Sprintf(playing, 1)},
 		{name: "details", cameras: clip("front-door") + down, at: "#/camera/front-door", wait: fmt.Sprintf(playing, 1), then: `document.querySelector('.alone .details-button').click()`, rest: 2 * time.Second},
+		{name: "details-dark", cameras: clip("front-door") + down, at: "#/camera/front-door", wait: fmt.Sprintf(playing, 1), then: `document.querySelector('.alone .details-button').click()`, rest: 2 * time.Second, dark: true},
 		{name: "dark", cameras: clip("front-door"), wait: fmt.Sprintf(playing, 1), dark: true},
 		{name: "view", cameras: clip("front-door"), wait: fmt.Sprintf(playing, 1), then: `document.getElementById('view-button').click()`, rest: time.Second},
 		{name: "help", cameras: clip("front-door"), wait: fmt.Sprintf(playing, 1), then: `document.getElementById('help-button').click()`, rest: time.Second},
 		{name: "connecting", cameras: clip("front-door"), noRTC: true, wait: `document.querySelector('.veil-title')?.textContent`, rest: 2 * time.Second},
-		{name: "fallback", cameras: clip("front-door"), noRTC: true, wait: `document.querySelector('.card.substitute')`, rest: 3 * time.Second},
+		{name: "fallback", cameras: clip("front-door"), noRTC: true, wait: `document.querySelector('[data-via=mjpeg]')`, rest: 3 * time.Second},
+		{name: "stills", cameras: clip("front-door"), noRTC: true, noMJPEG: true, wait: `document.querySelector('[data-via=snapshots]')`, rest: 3 * time.Second},
 		{name: "down", cameras: down, wait: `document.querySelector('.card.down')`, rest: 2 * time.Second},
-		{name: "none", cameras: clip("front-door"), empty: true, wait: `!document.getElementById('empty').hidden`, rest: time.Second},
+		{name: "down-dark", cameras: down, wait: `document.querySelector('.card.down')`, rest: 2 * time.Second, dark: true},
+		{name: "none", wait: `!document.getElementById('empty').hidden`, rest: 3 * time.Second},
+		{name: "none-dark", wait: `!document.getElementById('empty').hidden`, rest: 3 * time.Second, dark: true},
+		{name: "selftest", cameras: pattern, at: "?selftest=shot&seconds=8", wait: `document.querySelector('.test .verdict') && !document.querySelector('.test .now').textContent.includes('left')`, rest: time.Second},
+		{name: "away", cameras: clip("front-door"), wait: fmt.Sprintf(playing, 1), then: `globalThis.fetch = () => Promise.reject(new TypeError('away'))`, rest: 3 * time.Second},
 		{name: "nine", cameras: nine.String(), wait: `document.querySelectorAll('.card.playing').length >= (innerWidth > 600 ? 6 : 2) && document.querySelector('.card.down')`, rest: 4 * time.Second},
 		{name: "nine-dark", cameras: nine.String(), dark: true, wait: `document.querySelectorAll('.card.playing').length >= (innerWidth > 600 ? 6 : 2) && document.querySelector('.card.down')`, rest: 4 * time.Second},
 	}
@@ -126,7 +133,7 @@ func shootState(ctx context.Context, bin, demo, dir string, s state) error {
 	return nil
 }
 
-// wayTo is a way to the server that lets no WebRTC pass, or tells of no camera.
+// wayTo is a way to the server that lets no WebRTC pass, or no MJPEG either.
 func wayTo(target string, s state) (*httptest.Server, error) {
 	to, err := url.Parse(target)
 	if err != nil {
@@ -139,9 +146,8 @@ func wayTo(target string, s state) (*httptest.Server, error) {
 		case s.noRTC && strings.HasSuffix(r.URL.Path, "/whep"):
 			_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client goes
 			<-r.Context().Done()               // as a packet filter has it: no answer at all
-		case s.empty && r.URL.Path == "/api/cameras":
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(w, `{"time":%q,"cameras":[]}`, time.Now().Format(time.RFC3339))
+		case s.noMJPEG && strings.HasSuffix(r.URL.Path, "/stream.mjpeg"):
+			http.Error(w, "not through here", http.StatusBadGateway)
 		default:
 			proxy.ServeHTTP(w, r)
 		}

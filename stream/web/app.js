@@ -170,7 +170,7 @@ function showSummary(list) {
   const state = list.length === 1
     ? t(up ? 'page.summary.live' : 'page.summary.notlive')
     : t('page.summary.some', { live: up, all: list.length });
-  set($('summary'), list.length ? `${state} · ${inSight}` : '');
+  set($('summary'), list.length ? (up ? `${state} · ${inSight}` : state) : '');
   document.title = list.length && up < list.length ? t('page.title.down', { n: list.length - up }) : 'yfv2d';
 }
 

@@ -162,6 +162,12 @@ func (l *loader) camera(at string, cam *Camera) {
 	if scheme := otherScheme.FindString(cam.Source); cam.Loop && scheme != "" && !isFile(cam.Source) {
 		l.fault(at+".loop", fmt.Sprintf("a %s source has no end to start again from", scheme), Fault{Allowed: "true with file: sources only"})
 	}
+	if l.hooks.CheckCamera == nil {
+		return
+	}
+	if key, err := l.hooks.CheckCamera(*cam); err != nil {
+		l.fault(at+"."+key, firstLine(err), Fault{})
+	}
 }
 
 // source checks a source's form and says whether it is right.

@@ -21,6 +21,8 @@ const maxSize = 64 << 10
 type Hooks struct {
 	// CheckSource says what is wrong with a source's form, without opening it.
 	CheckSource func(source string) error
+	// CheckCamera says what is wrong with a camera whose sources are right in themselves, and with which of its keys.
+	CheckCamera func(cam Camera) (key string, err error)
 	// Model finds the model that ref means (Builtin, a name, or a path), checks that it can be used, and returns what
 	// Config.Model becomes and the model's class names. Without it paths are only opened, names other than Builtin
 	// are refused, and class names are not checked.
