@@ -71,6 +71,7 @@ func (s *Server) routes() ([]route, error) {
 
 		{"/api/cameras/{name}/retry", post, forAdmins, s.serveRetry, false},
 		{"/api/reload", post, forAdmins, s.serveReload, false},
+		{"/api/setup", get, forAdmins, s.serveSetup, false}, // it tells of the machine
 	}...), nil
 }
 

@@ -59,6 +59,9 @@ type Config struct {
 	// Reload reads the configuration again and says what it did; nil: there is nothing to reload. An error changes
 	// nothing and is shown as it is. Called from any goroutine.
 	Reload func(context.Context) (Reloaded, error)
+	// Setup looks at what cameras could be added and says how; nil: nothing can be told. Called from one goroutine at a
+	// time, at most every few seconds.
+	Setup func(context.Context) Setup
 }
 
 // Server serves the page, the JSON API, WHEP and the metrics.
@@ -74,6 +77,7 @@ type Server struct {
 
 	accessLog     accessLog
 	selfTests     selfTests
+	setup         setupDesk
 	pace          livePace
 	motionViewers atomic.Int32 // requests for moving JPEG pictures that are served now
 
@@ -93,6 +97,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, live: newLiveHub(), pace: defaultPace, ready: make(chan struct{}), now: time.Now, started: time.Now(),
 		accessLog: accessLog{log: cfg.Log, seen: map[refusalKey]*refusalCount{}}}
+	s.setup.look = cfg.Setup
 	if err := s.SetCameras(cfg.Cameras); err != nil {
 		return nil, err
 	}

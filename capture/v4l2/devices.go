@@ -22,6 +22,7 @@ type Device struct {
 	Driver string // empty if it could not be asked
 	Modes  []Mode // by format in the order of preference, largest first; empty if none can be read by this package
 	Err    error  // why it could not be asked: no permission, no answer
+	Used   bool   // it is one of those that Devices was told to leave alone: nothing was asked
 
 	second bool // not the first node of its camera; most often with data about the first one's pictures
 }
@@ -48,19 +49,31 @@ var machine = places{sys: "/sys", dev: "/dev"}
 
 // Devices lists this machine's cameras in the order of their numbers. A device that cannot be asked is listed with the
 // reason; one that is no camera (a node for data about pictures, a decoder, a chip's picture processor) is not. The error
-// says that the list itself cannot be read.
-func Devices() ([]Device, error) {
+// says that the list itself cannot be read. Those of used, which are paths of any of their names, are listed and not opened.
+func Devices(used ...string) ([]Device, error) {
 	found, err := machine.nodes()
 	if err != nil {
 		return nil, err
 	}
 	devices := found[:0]
 	for _, d := range found {
+		if d.Used = d.isOneOf(used); d.Used {
+			devices = append(devices, d)
+			continue
+		}
 		if keep := d.ask(); keep {
 			devices = append(devices, d)
 		}
 	}
 	return devices, nil
+}
+
+// isOneOf says whether one of the paths is the device, or a link to it.
+func (d *Device) isOneOf(paths []string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool {
+		to, err := filepath.EvalSymlinks(p)
+		return p == d.Path || p == d.ByID || err == nil && to == d.Path
+	})
 }
 
 // askTimeout bounds the questions to one device: a driver may hang.

@@ -145,6 +145,14 @@ func TestDeviceLists(t *testing.T) {
 	if found[0].Path != filepath.Join(p.dev, "video2") || found[0].Stable() != link || found[2].Stable() != filepath.Join(p.dev, "video10") {
 		t.Errorf("%+v", found)
 	}
+	for _, row := range []struct {
+		name, used string
+		yes        bool
+	}{{"its path", found[0].Path, true}, {"a link to it", link, true}, {"another device", found[2].Path, false}, {"nothing", filepath.Join(p.dev, "video77"), false}} {
+		if found[0].isOneOf([]string{row.used}) != row.yes {
+			t.Errorf("%s: it is one of those: %v", row.name, !row.yes)
+		}
+	}
 	want := "cameras here: " + link + " (HD Pro Webcam C920), " + filepath.Join(p.dev, "video10") + " (Integrated Camera)"
 	if s := p.here(); s != want {
 		t.Errorf("%s\nwant %s", s, want)

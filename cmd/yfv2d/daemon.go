@@ -133,6 +133,7 @@ func (d *daemon) openServer() (err error) {
 		Log:         d.log,
 		WHEP:        d.whep,
 		Reload:      d.reload,
+		Setup:       d.setup,
 
 		TrustedProxies: d.cfg.Server.Proxies(),
 		BasePath:       d.cfg.Server.BasePath,

@@ -54,6 +54,7 @@ type doctor struct {
 	colour bool
 	report doctorReport
 	area   string
+	inUse  []string // sources that this process reads: their devices are left alone
 }
 
 func (d *doctor) add(f finding) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,24 +15,42 @@ import (
 
 // devices lists the cameras that are connected to this machine, each with lines for the configuration.
 func (d *doctor) devices(ctx context.Context) {
-	list, err := v4l2.Devices()
+	list, err := v4l2.Devices(devicesOf(d.inUse)...)
 	if err != nil {
 		d.fail("", "list the cameras: %v", err)
 	}
 	for _, dev := range list {
 		d.add(deviceFinding(dev))
 	}
+	driverless := v4l2.Driverless()
+	for _, name := range driverless {
+		d.warn("sudo modprobe uvcvideo; if that does not help, unplug the camera and plug it in again",
+			"%s is plugged in, but no driver has taken it: there is no /dev/video for it", name)
+	}
 	pi := d.piCameras(ctx)
-	if len(list) == 0 && err == nil && !pi {
+	if len(list)+len(driverless) == 0 && err == nil && !pi {
 		d.ok("no USB camera is plugged in, and there is no Raspberry Pi camera; network cameras need neither")
 	}
+}
+
+// devicesOf are the devices of those sources that are USB cameras.
+func devicesOf(sources []string) []string {
+	var devices []string
+	for _, s := range sources {
+		if cfg, err := v4l2.Parse(s); err == nil {
+			devices = append(devices, cfg.Device)
+		}
+	}
+	return devices
 }
 
 // deviceFinding tells of a USB camera.
 func deviceFinding(dev v4l2.Device) finding {
 	switch {
+	case dev.Used:
+		return finding{What: dev.String() + " is a camera of this configuration"}
 	case errors.Is(dev.Err, fs.ErrPermission):
-		return finding{Grade: fail, What: dev.String() + " may not be read by this user", Fix: "sudo usermod -aG video $USER, then log in again"}
+		return finding{Grade: fail, What: dev.String() + " may not be read by this user", Fix: joinVideo()}
 	case dev.Err != nil:
 		return finding{Grade: warn, What: dev.String() + ": " + dev.Err.Error(), Fix: "unplug it and plug it in again"}
 	case len(dev.Modes) == 0:
@@ -45,6 +64,14 @@ func deviceFinding(dev v4l2.Device) finding {
 		f.Config = append(f.Config, `# source = "`+m.Source+`"   # `+m.String())
 	}
 	return f
+}
+
+// joinVideo is how this process gets to read cameras.
+func joinVideo() string {
+	if unit := serviceUnit(); unit != "" {
+		return "sudo usermod -aG video " + userName() + ", then sudo systemctl restart " + unit
+	}
+	return "sudo usermod -aG video $USER, then log in again"
 }
 
 // cameraName makes a name that the configuration takes of what a camera calls itself.
@@ -69,6 +96,10 @@ func cameraName(s string) string {
 
 // piCameras tells of the Raspberry Pi's own cameras, and whether there is one or should be.
 func (d *doctor) piCameras(ctx context.Context) bool {
+	if slices.ContainsFunc(d.inUse, func(s string) bool { return strings.HasPrefix(s, "libcamera:") }) {
+		d.ok("the Raspberry Pi camera is a camera of this configuration")
+		return true
+	}
 	program := ""
 	for _, name := range []string{"rpicam-hello", "libcamera-hello"} {
 		if path, err := exec.LookPath(name); err == nil {

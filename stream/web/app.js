@@ -27,6 +27,7 @@ let alone = null; // name of the camera that is shown alone
 let away = false; // the server did not answer
 let polling = false;
 let pollTimer, hiddenTimer;
+let setup = null; // the module, once there was no camera
 
 const page = { live, servers: () => servers, single: () => alone !== null, poll };
 
@@ -100,7 +101,7 @@ function show(reading) {
   });
   $('cameras').setAttribute('aria-busy', 'false');
   $('cameras').hidden = names.length === 0;
-  $('empty').hidden = names.length > 0;
+  showEmpty(names.length === 0);
   route();
   list.forEach((camera) => cards.get(camera.name).update(camera, serverTime));
   fresh.forEach((card) => card.look());
@@ -108,6 +109,13 @@ function show(reading) {
   showSummary(list);
   sawClasses(list.flatMap((c) => c.objects.map(nameOf)));
   if (test !== null && !page.tested && list.length) startTest();
+}
+
+// showEmpty shows what to do where there is no camera. Few pages need it, so it is fetched when it is needed.
+function showEmpty(empty) {
+  $('empty').hidden = !empty;
+  if (empty) setup ??= import('./setup.js');
+  setup?.then((m) => (empty ? m.show(poll) : m.hide()));
 }
 
 function startTest() {
@@ -264,7 +272,21 @@ function wake() {
   poll();
 }
 
-addEventListener('online', () => cards.forEach((c) => c.start()));
+// A phone that goes from Wi-Fi to mobile tells it by one of these, or by neither: then the connection's state tells it later.
+const networkChanged = () => {
+  live.renew();
+  cards.forEach((c) => {
+    c.start();
+    c.player.networkChanged();
+  });
+};
+addEventListener('online', networkChanged);
+let network = navigator.connection?.type; // its other figures change all the time
+navigator.connection?.addEventListener('change', () => {
+  if (navigator.connection.type === network) return;
+  network = navigator.connection.type;
+  networkChanged();
+});
 addEventListener('pagehide', sleep);
 addEventListener('pageshow', (e) => {
   if (e.persisted) wake(); // back from the browser's page cache

@@ -122,6 +122,13 @@ export class Live {
     this.#downSince = performance.now();
   }
 
+  // renew connects anew: the network has changed, and the old way may be gone without a word.
+  renew() {
+    if (this.#names === undefined) return;
+    this.#wait = firstWait;
+    this.#connect();
+  }
+
   // downFor is how many ms no connection has stood; 0 while one does.
   downFor() {
     return this.#socket ? 0 : performance.now() - this.#downSince;

@@ -89,6 +89,11 @@ export class Player {
     if (this.state === 'waiting' && this.#wanted) this.start();
   }
 
+  // networkChanged looks for another way to the server at once: the old one may be gone, and nothing told so yet.
+  networkChanged() {
+    this.#current?.session.restart();
+  }
+
   // holdBack asks for pictures this many ms late, for the exact mode.
   holdBack(ms) {
     this.#hold = ms;

@@ -36,6 +36,14 @@ export function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// element makes one with a text.
+export function element(name, className, text) {
+  const e = document.createElement(name);
+  if (className) e.className = className;
+  e.textContent = text;
+  return e;
+}
+
 // fact shows a value and, smaller, its unit.
 export function fact(dd, value, unit = '') {
   if (!dd.firstChild) dd.append('', document.createElement('small'));

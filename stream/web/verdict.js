@@ -1,7 +1,7 @@
 // What the self-test says to a person: a verdict, the figures, and what would help.
 
 import { t } from './strings.js';
-import { number, percent } from './text.js';
+import { element, number, percent } from './text.js';
 
 const good = 150; // ms within which 95 % of the frames shall be shown
 const usable = 400;
@@ -72,11 +72,4 @@ function list(lines) {
   const ul = document.createElement('ul');
   ul.append(...lines.map((line) => element('li', '', line)));
   return ul;
-}
-
-function element(name, className, text) {
-  const e = document.createElement(name);
-  if (className) e.className = className;
-  e.textContent = text;
-  return e;
 }

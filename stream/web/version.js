@@ -1,5 +1,6 @@
 // The page's foot: the server's version and model. A server that comes back as another version has another page, too.
 
+import { copies } from './copy.js';
 import { t } from './strings.js';
 import { number, set } from './text.js';
 
@@ -34,12 +35,7 @@ function show(v) {
   $('demo').hidden = !model.builtin;
   set($('demo-note'), model.note);
   set($('demo-better'), model.better);
-  $('demo-copy').hidden = !navigator.clipboard; // absent on plain HTTP from another machine
   $('foot').hidden = false;
 }
 
-$('demo-copy').addEventListener('click', async (e) => {
-  await navigator.clipboard.writeText($('demo-better').textContent);
-  e.target.textContent = t('page.copied');
-  setTimeout(() => { e.target.textContent = t('page.copy'); }, 1500);
-});
+copies($('demo-copy'), () => $('demo-better').textContent);

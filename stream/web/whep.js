@@ -1,8 +1,10 @@
 // One WHEP session (draft-ietf-wish-whep): an offer is posted at once, the answer names the server's addresses, ours
-// follow by PATCH where they are of use.
+// follow by PATCH where they are of use. When the network changes, ICE is restarted by PATCH: encryption and picture go on.
 
 const answerLimit = 8000; // ms to wait for the server's answer
 const trickleWait = 50; // ms in which candidates are gathered into one PATCH
+const restartLimit = 4000; // ms in which a restart must bring the connection back; then a new session is quicker
+const restartPause = 400; // ms between tries while the network is away
 
 // A browser's first connection costs it 100 ms before it can offer anything. prepare makes one that the next session takes, while
 // the page waits for something else.
@@ -31,6 +33,7 @@ export class Session {
   #candidates = [];
   #timer = null;
   #closed = false;
+  #restarting = false;
 
   // servers are the ICE servers to use; track is called with the video's stream, ended with why the session is over.
   constructor({ url, servers, track, ended }) {
@@ -44,7 +47,7 @@ export class Session {
     this.pc.ontrack = (e) => track(e.streams[0] || new MediaStream([e.track]));
     this.pc.onconnectionstatechange = () => {
       const state = this.pc.connectionState;
-      if (state === 'failed' || state === 'disconnected') this.#end('lost');
+      if (state === 'failed' || state === 'disconnected') this.restart();
     };
     // Without servers in between the server learns our addresses from our own checks.
     if (servers.length) this.pc.onicecandidate = (e) => this.#trickle(e.candidate);
@@ -88,6 +91,60 @@ export class Session {
     return /playout-delay/.test(this.pc.remoteDescription?.sdp || '');
   }
 
+  // restart begins ICE anew: the way to the server has changed, or is lost.
+  async restart() {
+    if (this.#restarting || this.#closed) return;
+    if (!this.#resource || this.pc.signalingState !== 'stable') {
+      if (this.pc.connectionState !== 'connected') this.#end('lost');
+      return;
+    }
+    this.#restarting = true;
+    const deadline = performance.now() + restartLimit;
+    try {
+      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }));
+      await this.pc.setRemoteDescription({ type: 'answer', sdp: withICE(this.pc.remoteDescription.sdp, await this.#askRestart(deadline)) });
+      await this.#connected(deadline);
+    } catch {
+      this.#end('lost');
+    }
+    this.#restarting = false;
+    this.#send();
+  }
+
+  // askRestart sends our new credentials and returns the server's, as a fragment. Between two networks a request fails at once.
+  async #askRestart(deadline) {
+    for (;;) {
+      try {
+        const response = await this.#patch(this.#fragment([]), '*', AbortSignal.timeout(Math.max(1, deadline - performance.now())));
+        if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+        this.#etag = response.headers.get('ETag');
+        return await response.text();
+      } catch (err) {
+        if (!(err instanceof TypeError) || this.#closed || performance.now() + restartPause > deadline) throw err;
+      }
+      await new Promise((resolve) => { setTimeout(resolve, restartPause); });
+    }
+  }
+
+  // connected waits until the connection stands; it throws if it does not in time.
+  async #connected(deadline) {
+    const stands = () => this.pc.iceConnectionState === 'connected' || this.pc.iceConnectionState === 'completed';
+    await new Promise((resolve, reject) => {
+      const look = () => {
+        if (!stands() && !this.#closed) return;
+        clearTimeout(limit);
+        this.pc.removeEventListener('iceconnectionstatechange', look);
+        resolve();
+      };
+      const limit = setTimeout(() => {
+        this.pc.removeEventListener('iceconnectionstatechange', look);
+        reject(new Error('no way to the server'));
+      }, Math.max(0, deadline - performance.now()));
+      this.pc.addEventListener('iceconnectionstatechange', look);
+      look();
+    });
+  }
+
   close() {
     if (this.#closed) return;
     this.#closed = true;
@@ -116,18 +173,39 @@ export class Session {
   // send patches the session with the candidates that have come (RFC 8840's fragments); a server that does not take them
   // has to do without.
   #send() {
-    if (!this.#resource || !this.#candidates.length || this.#closed) return;
+    if (!this.#resource || !this.#candidates.length || this.#closed || this.#restarting) return;
+    const body = this.#fragment(this.#candidates);
+    this.#candidates = [];
+    this.#patch(body, this.#etag).catch(() => {});
+  }
+
+  // fragment is our credentials and some candidates; null stands for the end of them.
+  #fragment(candidates) {
     const sdp = this.pc.localDescription.sdp;
     const line = (name) => sdp.match(new RegExp(`^a=${name}:.*$`, 'm'))?.[0].trim();
     const lines = [line('ice-ufrag'), line('ice-pwd'), 'm=video 9 UDP/TLS/RTP/SAVPF 0', line('mid')];
-    for (const c of this.#candidates) lines.push(c?.candidate ? `a=${c.candidate}` : 'a=end-of-candidates');
-    this.#candidates = [];
-    fetch(this.#resource, {
-      method: 'PATCH',
-      headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', ...(this.#etag && { 'If-Match': this.#etag }) },
-      body: `${lines.filter(Boolean).join('\r\n')}\r\n`,
-    }).catch(() => {});
+    for (const c of candidates) lines.push(c?.candidate ? `a=${c.candidate}` : 'a=end-of-candidates');
+    return `${lines.filter(Boolean).join('\r\n')}\r\n`;
   }
+
+  #patch(body, match, signal) {
+    return fetch(this.#resource, {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', ...(match && { 'If-Match': match }) },
+      body,
+      signal,
+    });
+  }
+}
+
+// withICE is an answer with a fragment's credentials and candidates in the place of its own. It has one m-line.
+function withICE(sdp, fragment) {
+  const line = (name) => fragment.match(new RegExp(`^a=${name}:.*$`, 'm'))?.[0].trim();
+  const candidates = fragment.match(/^a=(candidate:.*|end-of-candidates)$/gm) || [];
+  return sdp.replace(/^a=(candidate:.*|end-of-candidates)\r?\n/gm, '')
+    .replace(/^a=ice-ufrag:.*$/gm, () => line('ice-ufrag'))
+    .replace(/^a=ice-pwd:.*$/gm, () => line('ice-pwd'))
+    + candidates.map((c) => `${c.trim()}\r\n`).join('');
 }
 
 function preferH264(transceiver) {
