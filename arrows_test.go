@@ -61,6 +61,7 @@ var places = map[string][]string{
 	"scripts/benchpreview": {"scripts/daemon", "scripts/viewer"},
 	"scripts/democlips":    {"yuv"},
 	"scripts/screenshot":   {"scripts/daemon"},
+	"scripts/bundlepage":   {},
 
 	// What only tests use: no line above may name these.
 	"capture/capturetest":       {"pipeline"},
@@ -99,6 +100,7 @@ var outside = map[string][]string{
 	"github.com/spf13/pflag":              {"cmd/yfv2d"},
 	"github.com/schollz/progressbar/v3":   {"cmd/yfv2d"},
 	"github.com/chromedp":                 {"scripts/screenshot", "scripts/benchpreview"},
+	"github.com/evanw/esbuild":            {"scripts/bundlepage"},
 	"github.com/coder/websocket":          {"stream", "scripts/benchpreview"},
 	"golang.org/x/term":                   {"cmd/yfv2d"}, // is this a terminal?
 	"go.uber.org/goleak":                  {"capture/capturetest", "capture/faulttest", "scripts/soaksources"},

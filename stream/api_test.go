@@ -287,7 +287,7 @@ func TestSnapshotOfCameraWithoutFrames(t *testing.T) {
 func TestAnswerToHead(t *testing.T) {
 	srv := httptest.NewServer(testServer(t).Handler())
 	defer srv.Close()
-	for _, path := range []string{"/", "/api/cameras", "/api/version", "/healthz", "/metrics", "/style.css"} {
+	for _, path := range []string{"/", "/api/cameras", "/api/version", "/healthz", "/metrics", "/page.css"} {
 		resp, err := http.Head(srv.URL + path)
 		if err != nil {
 			t.Fatal(err)

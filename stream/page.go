@@ -12,8 +12,11 @@ import (
 	"time"
 )
 
-//go:embed web
-var webFiles embed.FS
+// The page's scripts and styles are served joined, see scripts/bundlepage; all else as it is.
+//
+//go:generate go run yfv2d/scripts/bundlepage
+//go:embed web/*.html web/*.svg web/*.png web/*.webmanifest bundle
+var pageFiles embed.FS
 
 // contentTypes of the page's files; the machine's own table of them is not asked, it may lack or bend one.
 var contentTypes = map[string]string{
@@ -28,19 +31,16 @@ var contentTypes = map[string]string{
 // pageRoutes are the embedded page's: index.html at /, login.html at /login, and all other files by their names. Who is not logged
 // in may have the files, which hold nothing of anybody, and is sent from the page to the login.
 func pageRoutes() ([]route, error) {
-	files, err := fs.Sub(webFiles, "web")
-	if err != nil {
-		return nil, fmt.Errorf("embedded page: %w", err)
-	}
 	var out []route
-	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(pageFiles, ".", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := fs.ReadFile(files, name)
+		data, err := fs.ReadFile(pageFiles, file)
 		if err != nil {
 			return fmt.Errorf("embedded page: %w", err)
 		}
+		name := path.Base(file)
 		kind, ok := contentTypes[path.Ext(name)]
 		if !ok {
 			return fmt.Errorf("embedded page: no content type for %s", name)

@@ -4,10 +4,14 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 )
+
+// webFiles are the page as it is written.
+var webFiles = os.DirFS("web")
 
 func TestPageFiles(t *testing.T) {
 	h := testServer(t).Handler()
@@ -15,8 +19,8 @@ func TestPageFiles(t *testing.T) {
 		{"/", "text/html; charset=utf-8"},
 		{"/login", "text/html; charset=utf-8"},
 		{"/app.js", "text/javascript; charset=utf-8"},
-		{"/player.js", "text/javascript; charset=utf-8"},
-		{"/style.css", "text/css; charset=utf-8"},
+		{"/early.js", "text/javascript; charset=utf-8"},
+		{"/page.css", "text/css; charset=utf-8"},
 		{"/favicon.svg", "image/svg+xml"},
 		{"/icon-192.png", "image/png"},
 		{"/manifest.webmanifest", "application/manifest+json"},
@@ -45,7 +49,7 @@ func TestPageFiles(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{"/index.html", "/login.html", "/web/", "/web/app.js", "/page.go", "/x"} {
+	for _, path := range []string{"/index.html", "/login.html", "/web/", "/web/app.js", "/bundle/app.js", "/player.js", "/page.go", "/x"} {
 		if w := do(h, "GET", path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, w.Code)
 		}
@@ -56,7 +60,7 @@ func TestPageFiles(t *testing.T) {
 func TestPageKeepsToItself(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)\son[a-z]+\s*=\s*"|\sstyle\s*=|javascript:|<style|<script(?:\s[^>]*)?>[^<]`)
 	foreign := regexp.MustCompile(`(?:https?:)?//[a-z0-9-]+\.[a-z]`)
-	err := fs.WalkDir(webFiles, "web", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(webFiles, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -85,7 +89,7 @@ func TestPageKeepsToItself(t *testing.T) {
 
 // TestPageWords: every word that the page asks for is in the table, and the table has none that nobody asks for.
 func TestPageWords(t *testing.T) {
-	table, err := fs.ReadFile(webFiles, "web/strings.js")
+	table, err := fs.ReadFile(webFiles, "strings.js")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +132,7 @@ func askWord(words map[string]bool, word string) (known bool) {
 func pageTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	entries, err := fs.ReadDir(webFiles, "web")
+	entries, err := fs.ReadDir(webFiles, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,32 +140,11 @@ func pageTexts(t *testing.T) map[string]string {
 		if !strings.HasSuffix(e.Name(), ".js") && !strings.HasSuffix(e.Name(), ".html") {
 			continue
 		}
-		data, err := fs.ReadFile(webFiles, "web/"+e.Name())
+		data, err := fs.ReadFile(webFiles, e.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
 		texts[e.Name()] = string(data)
 	}
 	return texts
-}
-
-// TestPageLoadsAtOnce: the page names every module that it begins with, so that a browser fetches them side by side.
-func TestPageLoadsAtOnce(t *testing.T) {
-	texts := pageTexts(t)
-	imports := regexp.MustCompile(`(?m)^import .* from '\./([a-z]+\.js)';`)
-	needed, queue := map[string]bool{}, []string{"app.js"}
-	for len(queue) > 0 {
-		for _, m := range imports.FindAllStringSubmatch(texts[queue[0]], -1) {
-			if !needed[m[1]] {
-				needed[m[1]] = true
-				queue = append(queue, m[1])
-			}
-		}
-		queue = queue[1:]
-	}
-	for name := range needed {
-		if !strings.Contains(texts["index.html"], `<link rel="modulepreload" href="`+name+`">`) {
-			t.Errorf("index.html does not preload %s", name)
-		}
-	}
 }

@@ -40,7 +40,7 @@ func TestBrowserLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const atLogin = `location.pathname === '/login' && !document.getElementById('form').hidden`
+	const atLogin = `location.pathname === '/login' && document.getElementById('form')?.hidden === false`
 	const own = "a password of my own"
 	enter := func(name, password string) {
 		b.run(`document.getElementById('name').value = ''; document.getElementById('password').value = ''`)

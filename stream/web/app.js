@@ -1,6 +1,7 @@
 // The page: one card for each camera, in a grid or one alone, its facts read from the API once a second while somebody
 // looks.
 
+import { firstReading, named, test } from './early.js'; // first: it begins what the picture waits for
 import { initAccount, isOut } from './account.js';
 import { Card } from './card.js';
 import { nameOf } from './objects.js';
@@ -11,7 +12,6 @@ import { initSheets, sawClasses, toggleSheet } from './sheet.js';
 import { t, translate } from './strings.js';
 import { set } from './text.js';
 import { readVersion } from './version.js';
-import { prepare } from './whep.js';
 
 const pollEvery = 1000; // ms
 const pollLimit = 4000; // ms until an unanswered reading counts as failed
@@ -19,7 +19,6 @@ const hiddenLimit = 15000; // ms that a hidden page keeps its pictures: the serv
 
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
-const test = query.get('selftest'); // its id; null if this is no self-test
 const cards = new Map(); // by name, in the server's order
 const live = new Live();
 let servers = []; // ICE servers, as the API tells them
@@ -37,29 +36,17 @@ if (test !== null) {
 }
 live.watch(named() && [named()]);
 poll();
-prepare();
 translate(document);
 document.documentElement.lang = 'en';
 initSheets();
 initAccount();
-
-// named is the camera that the address names; null if it names none.
-function named() {
-  if (test !== null) return query.get('camera');
-  const m = location.hash.match(/^#\/camera\/([^/]+)$/);
-  try {
-    return m && decodeURIComponent(m[1]);
-  } catch {
-    return null;
-  }
-}
 
 async function poll() {
   if (polling) return;
   polling = true;
   clearTimeout(pollTimer);
   try {
-    const response = await fetch('api/cameras', { cache: 'no-store', signal: AbortSignal.timeout(pollLimit) });
+    const response = await (firstReading() ?? fetch('api/cameras', { cache: 'no-store', signal: AbortSignal.timeout(pollLimit) }));
     if (isOut(response)) return;
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     show(await response.json());

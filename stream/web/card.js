@@ -1,6 +1,7 @@
 // One camera on the page: its picture with boxes, its state, and what is told of it beside the picture.
 
 import { showConnection, showFacts, showLatency } from './details.js';
+import { endpoint } from './early.js';
 import { Fallback } from './fallback.js';
 import { brief, showObjects } from './objects.js';
 import { Overlay } from './overlay.js';
@@ -30,7 +31,7 @@ export class Card {
     this.fallback = new Fallback(this.find('.still'), base, () => this.showState());
     this.player = new Player({
       video: this.find('video'),
-      url: `${base}/whep`,
+      url: endpoint(name),
       servers: page.servers,
       changed: () => this.#playerChanged(),
       shown: (video, meta) => this.#videoShown(video, meta),

@@ -1,6 +1,7 @@
 // The live picture of one camera: WHEP, connected again whenever it is lost. A connection that shall replace one that
 // stands does so with its first picture, so that nobody sees the change.
 
+import { asking } from './early.js';
 import { load, store } from './prefs.js';
 import { readStats } from './stats.js';
 import { t } from './strings.js';
@@ -136,7 +137,7 @@ export class Player {
     if (blind && link.rendition === 'clean') link.rendition = 'annotated';
     this.#next = link;
     link.session = new Session({
-      url: `${this.url}?rendition=${link.rendition}&mode=${link.mode}`,
+      url: asking(this.url, link.rendition, link.mode),
       servers: this.servers(),
       track: (stream) => this.#play(link, stream),
       ended: (why) => this.#lost(link, t(`player.${why}`)),

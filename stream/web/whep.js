@@ -1,33 +1,19 @@
 // One WHEP session (draft-ietf-wish-whep): an offer is posted at once, the answer names the server's addresses, ours
 // follow by PATCH where they are of use. When the network changes, ICE is restarted by PATCH: encryption and picture go on.
 
-const answerLimit = 8000; // ms to wait for the server's answer
+import { ask, connection } from './early.js';
+
 const trickleWait = 50; // ms in which candidates are gathered into one PATCH
 const restartLimit = 4000; // ms in which a restart must bring the connection back; then a new session is quicker
 const restartPause = 400; // ms between tries while the network is away
-
-// A browser's first connection costs it 100 ms before it can offer anything. prepare makes one that the next session takes, while
-// the page waits for something else.
-let spare = null;
-
-export function prepare() {
-  spare ??= offering();
-}
-
-function offering() {
-  const pc = new RTCPeerConnection();
-  preferH264(pc.addTransceiver('video', { direction: 'recvonly' }));
-  const offer = pc.createOffer();
-  offer.catch(() => {}); // told to whom it is for
-  return { pc, offer };
-}
 
 export class Session {
   pc;
 
   #url;
   #ended;
-  #offer;
+  #begun;
+  #track;
   #resource = null; // the session's own address, once there is one
   #etag = null;
   #candidates = [];
@@ -39,41 +25,34 @@ export class Session {
   constructor({ url, servers, track, ended }) {
     this.#url = url;
     this.#ended = ended;
-    const { pc, offer } = spare ?? offering();
-    spare = null;
-    this.pc = pc;
-    this.#offer = offer;
-    if (servers.length) pc.setConfiguration({ iceServers: servers });
-    this.pc.ontrack = (e) => track(e.streams[0] || new MediaStream([e.track]));
+    this.#begun = connection(url, servers);
+    this.pc = this.#begun.pc;
+    this.#track = (e) => {
+      this.pc.ontrack = null;
+      track(e?.streams[0] || new MediaStream([this.receiver.track]));
+    };
+    this.pc.ontrack = this.#track;
     this.pc.onconnectionstatechange = () => {
       const state = this.pc.connectionState;
       if (state === 'failed' || state === 'disconnected') this.restart();
     };
     // Without servers in between the server learns our addresses from our own checks.
     if (servers.length) this.pc.onicecandidate = (e) => this.#trickle(e.candidate);
+    this.#candidates = this.#begun.candidates;
   }
 
   // open connects; it throws an Error with a reason for people.
   async open() {
-    await this.pc.setLocalDescription(await this.#offer);
-    const response = await fetch(this.#url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/sdp' },
-      body: this.pc.localDescription.sdp,
-      signal: AbortSignal.timeout(answerLimit),
-    });
-    const where = response.headers.get('Location');
-    if (response.status === 201 && where) {
-      this.#resource = new URL(where, response.url).href;
-      this.#etag = response.headers.get('ETag');
-    }
-    const text = await response.text();
+    await this.#begun.offer;
+    const answer = await (this.#begun.answer ?? ask(this.#url, this.pc));
+    this.#resource = answer.where;
+    this.#etag = answer.etag;
     if (this.#closed) {
       this.#delete();
       return;
     }
-    if (!this.#resource) throw new Error(reasonOf(text) || `HTTP ${response.status}`);
-    await this.pc.setRemoteDescription({ type: 'answer', sdp: text });
+    if (!this.#resource) throw new Error(reasonOf(answer.text) || `HTTP ${answer.status}`);
+    if (this.pc.ontrack) this.#track(null); // it came before anybody listened
     const transport = this.receiver?.transport;
     transport?.addEventListener('statechange', () => {
       // The server says goodbye by DTLS; the connection's own state tells only seconds later.
@@ -206,13 +185,6 @@ function withICE(sdp, fragment) {
     .replace(/^a=ice-ufrag:.*$/gm, () => line('ice-ufrag'))
     .replace(/^a=ice-pwd:.*$/gm, () => line('ice-pwd'))
     + candidates.map((c) => `${c.trim()}\r\n`).join('');
-}
-
-function preferH264(transceiver) {
-  const codecs = RTCRtpReceiver.getCapabilities?.('video')?.codecs;
-  if (!codecs || !transceiver.setCodecPreferences) return;
-  const first = (c) => /h264/i.test(c.mimeType);
-  transceiver.setCodecPreferences([...codecs.filter(first), ...codecs.filter((c) => !first(c))]);
 }
 
 function reasonOf(text) {
