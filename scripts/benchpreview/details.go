@@ -19,6 +19,9 @@ func (r *results) details() string {
 	section("latency", "Latency", "First and last 10 s of %d: p50 %s and %s ms, p95 %s and %s ms. %s of the camera's frames were shown. Chromium held a frame for\n%s ms in its jitter buffer. "+
 		"The screen adds up to a sixtieth of a second: Chromium shows at 60 Hz.\n",
 		r.sessions["latency"].Seconds, f("first10_p50_ms"), f("last10_p50_ms"), f("first10_p95_ms"), f("last10_p95_ms"), f("frames_share"), f("jitter_buffer_ms"))
+	section("first", "First picture", "From the navigation's start to the first frame on the screen, of %d openings: p50 %s ms, the longest %s ms. Each opening has a profile of its\n"+
+		"own, so that nothing is cached, in a browser that runs already and a window that came up %v before; %v pass between two. Browser, daemon and\n"+
+		"encoder share this machine's cores.\n", openings, f("first_picture_p50_ms"), f("first_picture_max_ms"), windowSettle, breath)
 	section("cpu", "CPU of viewers", "Each viewer is a WHEP client with feedback as browsers give it, and a WebSocket with live metadata. Levels of 0, 1 and %d viewers, and one of the\n"+
 		"annotated picture, %v each, up and down again. With nobody watching: %s cores for the test picture, %s for the demo clip.\n"+
 		"The first viewer got %s and %s Mbit/s.\n", 1+furtherViewers, cpuSpan, f("idle_cores"), f("clip_idle_cores"), f("mbps"), f("clip_mbps"))
