@@ -8,7 +8,7 @@ APT_BUILD := g++ pkgconf ca-certificates libopencv-dev libopenh264-dev libvpx-de
 	libxnnpack-dev libpthreadpool-dev
 APT_X264  := libx264-dev
 APT_TEST  := chromium firefox-esr gir1.2-gst-rtsp-server-1.0 python3-gi python3-aiortc gstreamer1.0-plugins-good \
-             gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 $(APT_X264) ffmpeg nginx-light
+             gstreamer1.0-plugins-bad gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 $(APT_X264) ffmpeg nginx
 APT_PREVIEW := iproute2
 APT_DEMO  := ffmpeg
 APT_ROOT  := mmdebstrap

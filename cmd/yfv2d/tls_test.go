@@ -180,3 +180,35 @@ func TestBrowserTLS(t *testing.T) {
 	b.waitFor("boxes are drawn", inked("demo")+" > 200")
 	b.leave()
 }
+
+// The warning that passwords can be read on the way: with a login, from elsewhere, without TLS here or at a proxy.
+func TestReadable(t *testing.T) {
+	for _, tt := range []struct {
+		name, keys string
+		want       bool
+	}{
+		{"this machine only", `listen = "127.0.0.1:1"`, false},
+		{"this machine only, with a login", "listen = \"127.0.0.1:1\"\nauth = \"on\"", false},
+		{"the network", `listen = "0.0.0.0:1"`, true},
+		{"the network by TLS", "listen = \"0.0.0.0:1\"\ntls = \"self-signed\"", false},
+		{"a proxy", "listen = \"0.0.0.0:1\"\ntrusted_proxies = [\"10.0.0.1\"]", false},
+		{"open to all", "listen = \"0.0.0.0:1\"\nallow_open = true", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, err := config.Load(writeConfig(t, "[server]\n"+tt.keys+"\n"), config.Hooks{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := readable(cfg.Server); got != tt.want {
+				t.Errorf("readable: %t", got)
+			}
+		})
+	}
+	// TLS alone lets nobody in without a login.
+	for _, tls := range []string{`"off"`, `"self-signed"`} {
+		_, err := config.Load(writeConfig(t, "[server]\nlisten = \"0.0.0.0:1\"\nauth = \"off\"\ntls = "+tls+"\n"), config.Hooks{})
+		if err == nil || !strings.Contains(err.Error(), "lets other machines in") {
+			t.Errorf("tls = %s, auth off: %v", tls, err)
+		}
+	}
+}

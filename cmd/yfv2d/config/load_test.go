@@ -122,6 +122,11 @@ func TestLogin(t *testing.T) {
 			}
 		})
 	}
+	for auth, want := range map[string]bool{"auto": true, "off": false} {
+		if got := (Server{Listen: []string{"127.0.0.1:1"}, Auth: auth, TrustedProxies: []string{"127.0.0.1"}}).Login(); got != want {
+			t.Errorf("behind a proxy, auth %s: a login: %v", auth, got)
+		}
+	}
 }
 
 func TestRedact(t *testing.T) {
