@@ -8,16 +8,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// entries are what the page's HTML names. early.js stays a file of its own, which runs before the rest is there, and app.js
-// imports it as that.
-var entries = []string{"app.js", "early.js", "login.js", "page.css"}
+// early is a script of its own, which runs before the page's body is there. It is no module when it is served, since browsers run
+// those later; app.js finds what it exports in a global of this name.
+const (
+	early       = "early.js"
+	earlyGlobal = "yfv2dEarly"
+)
 
-const outside = "./early.js"
+// entries are what the page's HTML names; early comes first, since app.js needs to know what it exports.
+var entries = []string{early, "app.js", "login.js", "page.css"}
 
 func main() {
 	if err := run("."); err != nil {
@@ -54,14 +59,21 @@ func bundle(web string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{}
+	var exports []string // of early
 	for _, entry := range entries {
 		options := api.BuildOptions{
 			AbsWorkingDir: web, EntryPoints: []string{entry}, Outfile: entry, Bundle: true, Format: api.FormatESModule,
 			MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, Charset: api.CharsetUTF8, LogLevel: api.LogLevelSilent,
 			Target: api.ES2022, LegalComments: api.LegalCommentsNone,
 		}
-		if entry == "app.js" {
-			options.External = []string{outside}
+		switch entry {
+		case early:
+			options.Format, options.GlobalName = api.FormatIIFE, earlyGlobal
+			if exports, err = exportsOf(filepath.Join(web, early)); err != nil {
+				return nil, err
+			}
+		case "app.js":
+			options.Plugins = []api.Plugin{found(exports)}
 		}
 		result := api.Build(options)
 		if len(result.Errors) > 0 {
@@ -70,4 +82,29 @@ func bundle(web string) (map[string][]byte, error) {
 		files[entry] = result.OutputFiles[0].Contents
 	}
 	return files, nil
+}
+
+var exported = regexp.MustCompile(`(?m)^export (?:const|(?:async )?function) (\w+)`)
+
+// exportsOf are the names that a module exports.
+func exportsOf(file string) ([]string, error) {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range exported.FindAllStringSubmatch(string(source), -1) {
+		names = append(names, m[1])
+	}
+	return names, nil
+}
+
+// found makes the module early stand for what its script left in the global.
+func found(exports []string) api.Plugin {
+	contents := "export const { " + strings.Join(exports, ", ") + " } = globalThis." + earlyGlobal + ";"
+	return api.Plugin{Name: "early", Setup: func(b api.PluginBuild) {
+		b.OnLoad(api.OnLoadOptions{Filter: `/early\.js$`}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+			return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
+		})
+	}}
 }
