@@ -290,13 +290,6 @@ func (k *Keeper) Initial() bool {
 	return k.book.initial()
 }
 
-// Empty says whether there are no users.
-func (k *Keeper) Empty() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.book.Users) == 0
-}
-
 // saveSessionsNow writes sessions.json. A disk that is full is no reason to let nobody in: it is told of once, and tried again.
 func (k *Keeper) saveSessionsNow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit) // a client that has gone cuts no writing
