@@ -84,7 +84,7 @@ for deb in "${debs[@]}"; do
 	image=$dir/$release-$arch
 	mkdir -p "$image"
 	needs=$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed -E 's/^ *([^ |]+).*/\1/' | sort -u | tr '\n' ' ')
-	ARCH=$arch VARIANT=minbase scripts/vm/image.sh "$image" "$release" "linux-image-$arch" initramfs-tools systemd-sysv kmod udev procps curl sudo \
+	ARCH=$arch VARIANT=minbase scripts/vm/image.sh "$image" "$release" "linux-image-$arch" initramfs-tools systemd-sysv dbus kmod udev procps curl sudo \
 		ca-certificates util-linux python3-minimal busybox-static $needs
 	cp --sparse=always "$image/root.ext4" "$work/root.ext4"
 	rm -f "$image/console.log"
