@@ -11,9 +11,6 @@ import (
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/rs/zerolog"
-
-	"yfv2d/infer/model"
 )
 
 // testCamera is a test picture whose detections are what it shows.
@@ -265,28 +262,12 @@ func TestBrowserFallback(t *testing.T) {
 	b.waitFor("and drawn here again", `/clean/.test(`+cardOf("two", "[data-figure=rendition]")+`.textContent) && `+inked("two")+" > 200")
 }
 
-// emptyDaemon has no camera, which no configuration file can say.
-func emptyDaemon(t *testing.T) *daemon {
-	t.Helper()
-	d := &daemon{cfg: testConfig(t, "127.0.0.1:0", testCamera("none", "size=64x64")), log: zerolog.Nop()}
-	var err error
-	if d.model, err = model.Builtin(); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.openServer(); err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 // TestBrowserCameraStates shows cameras that are not there: none at all, one that is down, and that one when it comes.
 func TestBrowserCameraStates(t *testing.T) {
 	b := openBrowser(t)
 	t.Run("no cameras", func(t *testing.T) {
 		b.t = t
-		s := serveDaemon(t, emptyDaemon(t))
-		b.fresh(s.url)
-		b.waitFor("the page says what to do", `!document.getElementById('empty').hidden && document.getElementById('empty').innerText.includes('[[camera]]')`)
+		firstCamera(b, serve(t, "127.0.0.1:0", ""))
 		b.leave()
 	})
 	t.Run("down and back", func(t *testing.T) {
@@ -309,6 +290,41 @@ func TestBrowserCameraStates(t *testing.T) {
 		b.leave()
 	})
 	b.t = t
+}
+
+// firstCamera sets up a first camera as the page says it.
+func firstCamera(b *browser, s *served) {
+	b.do(chromedp.EmulateViewport(390, 844))
+	b.fresh(s.url)
+	b.waitFor("the page says what to do", `document.getElementById('empty')?.innerText.includes('[[camera]]')`)
+	b.waitFor("it names the file", fmt.Sprintf(`document.getElementById('setup-file').textContent === %q`, s.d.cfg.Path))
+	b.waitFor("and the command", `document.getElementById('setup-command').textContent.startsWith('kill -HUP ')`)
+	b.waitFor("what doctor found is there", `document.querySelectorAll('#setup-found .what').length > 0`)
+	b.waitFor("nothing is wider than the phone", `document.documentElement.scrollWidth <= 390`)
+	b.do(chromedp.EmulateViewport(1280, 800))
+	b.run(`document.getElementById('setup-reload').click()`)
+	b.waitFor("the file names no camera yet", `/names no camera/.test(document.getElementById('setup-said').textContent)`)
+	// What the copy button gives is what the file takes.
+	b.run(`Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { globalThis.copied = text; } } });
+		document.querySelector('#setup-other .found:last-child button').click()`)
+	b.waitFor("lines are copied", `/^\[\[camera\]\]/.test(globalThis.copied)`)
+	var lines string
+	b.eval(`copied`, &lines)
+	text, err := os.ReadFile(s.d.cfg.Path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, row := range []struct{ add, then, expression string }{
+		{"[[camera]]\nname = \"no source\"\n", "the fault is told", `/camera.source/.test(document.getElementById('setup-said').textContent)`},
+		{lines, "the camera is there", `document.getElementById('empty').hidden && !!` + cardOf("test", "")},
+	} {
+		if err := os.WriteFile(s.d.cfg.Path, append(text, "\n"+row.add...), 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+		b.run(`document.getElementById('setup-reload').click()`)
+		b.waitFor(row.then, row.expression)
+	}
+	b.waitPlaying("test")
 }
 
 // TestBrowserNineCamerasInTwoTabs: each tab has one connection for all messages, and pictures do not use up those that a

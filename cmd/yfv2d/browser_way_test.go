@@ -17,7 +17,9 @@ type way struct {
 	noRTC   atomic.Bool // no answer to who wants to connect by WebRTC
 	noMJPEG atomic.Bool
 	noLive  atomic.Bool  // no WebSocket
+	noPatch atomic.Bool  // no answer to candidates and restarts but 404
 	posts   atomic.Int64 // of those who wanted to connect
+	patches atomic.Int64 // of restarts and candidates that passed
 }
 
 func wayTo(t *testing.T, s *served) *way {
@@ -32,6 +34,13 @@ func wayTo(t *testing.T, s *served) *way {
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/whep") {
 			w.posts.Add(1)
+		}
+		switch {
+		case r.Method == http.MethodPatch && w.noPatch.Load():
+			http.Error(rw, "no such viewer", http.StatusNotFound)
+			return
+		case r.Method == http.MethodPatch:
+			w.patches.Add(1)
 		}
 		switch {
 		case w.noRTC.Load() && strings.HasSuffix(r.URL.Path, "/whep"):
