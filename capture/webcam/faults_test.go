@@ -180,7 +180,8 @@ func TestOpenIsBounded(t *testing.T) {
 	c := webcamtest.Start(t, webcamtest.Config{Pictures: files(t, "64x48")})
 	c.Freeze()
 	_, err := tryOpen(c.URL("/stream"), live.Options{OpenTimeout: 300 * time.Millisecond})
-	if err == nil || !strings.Contains(err.Error(), "no answer within 300ms") {
+	// On a busy machine the time may be over while it still connects.
+	if err == nil || !strings.Contains(err.Error(), "no answer within 300ms") && !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("a camera that does not answer: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
