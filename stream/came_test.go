@@ -128,9 +128,9 @@ func TestUnderABasePath(t *testing.T) {
 		body     string
 	}{
 		{"/", 307, "/cams/", ""}, {"/cams", 307, "/cams/", ""}, {"/cams?x=1", 307, "/cams/?x=1", ""},
-		{"/cams/", 200, "", "<!doctype html>"}, {"/cams/style.css", 200, "", ""}, {"/cams/api/cameras", 200, "", "cameras"}, {"/cams/healthz", 200, "", "ok"},
+		{"/cams/", 200, "", "<!doctype html>"}, {"/cams/page.css", 200, "", ""}, {"/cams/api/cameras", 200, "", "cameras"}, {"/cams/healthz", 200, "", "ok"},
 		{"/cams/nothing", 404, "", "/cams/api/cameras"}, {"/api/cameras", 404, "", "begins with /cams/"}, {"/camsx", 404, "", "begins with /cams/"},
-		{"/style.css", 404, "", ""}, {"//evil.example/", 404, "", ""},
+		{"/page.css", 404, "", ""}, {"//evil.example/", 404, "", ""},
 	} {
 		res, err := client.Get(srv.URL + tt.path)
 		if err != nil {
