@@ -31,6 +31,7 @@ const keepConnections = `(() => {
 // TestBrowserNetworkChange: when the network changes the same connection finds another way; if the server does not know it
 // any more a new one is made.
 func TestBrowserNetworkChange(t *testing.T) {
+	t.Parallel() // it mostly waits
 	b := openBrowser(t)
 	s := serve(t, "127.0.0.1:0", testCamera("one", "size=320x240&fps=10"))
 	w := wayTo(t, s)

@@ -226,6 +226,7 @@ func pageInstallable(b *browser, _ *served) {
 // TestBrowserFallback opens the page where WebRTC does not pass: the picture comes by MJPEG, or as stills, and by WebRTC as
 // soon as that passes.
 func TestBrowserFallback(t *testing.T) {
+	t.Parallel() // it mostly waits
 	b := openBrowser(t)
 	s := serve(t, "127.0.0.1:0", testCamera("one", "size=320x240&fps=10")+testCamera("two", "size=320x240&fps=10"))
 	w := wayTo(t, s)
@@ -264,6 +265,7 @@ func TestBrowserFallback(t *testing.T) {
 
 // TestBrowserCameraStates shows cameras that are not there: none at all, one that is down, and that one when it comes.
 func TestBrowserCameraStates(t *testing.T) {
+	t.Parallel() // it mostly waits
 	b := openBrowser(t)
 	t.Run("no cameras", func(t *testing.T) {
 		b.t = t
@@ -330,6 +332,7 @@ func firstCamera(b *browser, s *served) {
 // TestBrowserNineCamerasInTwoTabs: each tab has one connection for all messages, and pictures do not use up those that a
 // browser allows a host.
 func TestBrowserNineCamerasInTwoTabs(t *testing.T) {
+	t.Parallel() // it mostly waits
 	b := openBrowser(t)
 	const cameras = 9
 	var config strings.Builder

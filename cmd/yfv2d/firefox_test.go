@@ -64,6 +64,7 @@ type firefoxReport struct {
 
 // TestFirefox lets the page measure itself in Firefox, which is told what to open and reports by itself: no driver is needed.
 func TestFirefox(t *testing.T) {
+	t.Parallel() // it mostly waits
 	path, err := exec.LookPath("firefox-esr")
 	if err != nil {
 		t.Fatal("no firefox-esr: make test installs it")
