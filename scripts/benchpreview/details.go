@@ -33,9 +33,9 @@ func (r *results) details() string {
 	section("crowd", "50 viewers", "%s frames/s, %s encodes a frame, %s packets lost between all, %s cores for the daemon, all over loopback on the same machine.\n",
 		f("viewers50_fps"), f("viewers50_encodes_per_frame"), f("viewers50_lost_packets"), f("viewers50_cores"))
 	section("churn", "Coming and going", "%d rounds after %v to warm up: %s viewers saw a picture and left with or without a DELETE, %s were killed before, during the POST, ICE or DTLS. Growth:\n"+
-		"%s goroutines, %s descriptors, %s threads (up to %d count as none), the most resident memory of the second half is %s MB\nabove that of the first (up to %.0f MB count as none). Resident memory, MB: before, every %d rounds, after:\n\n```\n%s```\n",
+		"%s goroutines, %s descriptors, %s threads (up to %d count as none), %s MB of anonymous memory at rest (up to %.0f MB count as\nnone); under way it breathes with the heap's collections, and its most in the second half was %s MB above that in the first. Anonymous memory, MB: before, every %d rounds, after:\n\n```\n%s```\nResident memory, with what files back, which the kernel takes and gives:\n\n```\n%s```\n",
 		churnRounds, churnWarm, f("churn_whole"), f("churn_killed"), f("churn_goroutines"), f("churn_descriptors"), f("churn_threads"), slack.Threads,
-		f("churn_rss_growth_mb"), slack.RSSMB, churnEvery, plot(r.series["churn_rss_mb"], 8))
+		f("churn_anon_growth_mb"), slack.AnonMB, f("churn_anon_creep_mb"), churnEvery, plot(r.series["churn_anon_mb"], 8), plot(r.series["churn_rss_mb"], 8))
 	section("posts", "Half-open POSTs", "%s connections, every other with half of an offer and then nothing, the others with a whole one and no ICE after it. %s were answered with a session,\n"+
 		"%s refused, and %s ended without an answer; the others were open until we closed them after %v. After that a new viewer got in.\n",
 		f("posts_opened"), f("posts_answered"), f("posts_refused"), f("posts_cut"), postsKept)

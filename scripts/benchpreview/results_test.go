@@ -96,10 +96,10 @@ func TestCutFigures(t *testing.T) {
 }
 
 func TestGrown(t *testing.T) {
-	h := holdings{goroutines: 20, Accounts: daemon.Accounts{RSSMB: 150, Threads: 12, Descriptors: 30}}
-	more := holdings{goroutines: 21, Accounts: daemon.Accounts{RSSMB: 160, Threads: 15, Descriptors: 31}}
-	within := holdings{goroutines: 19, Accounts: daemon.Accounts{RSSMB: 154, Threads: 14, Descriptors: 30}}
-	if k := grown(h, more); len(k) != 3 {
+	h := holdings{goroutines: 20, Accounts: daemon.Accounts{AnonMB: 150, Threads: 12, Descriptors: 30}}
+	more := holdings{goroutines: 21, Accounts: daemon.Accounts{AnonMB: 160, Threads: 15, Descriptors: 31}}
+	within := holdings{goroutines: 19, Accounts: daemon.Accounts{AnonMB: 154, Threads: 14, Descriptors: 30}}
+	if k := grown(h, more); len(k) != 4 {
 		t.Errorf("only %v grew", k)
 	}
 	if k := grown(h, within); len(k) != 0 {
