@@ -69,6 +69,15 @@ func (b *book) find(name string) (*User, error) {
 	return nil, fmt.Errorf("there is no user %q; yfv2d user list shows who there is", short(name))
 }
 
+// Known is nil if there is such a user, else an error that says where to look.
+func (s *Store) Known(name string) error {
+	b, err := s.book()
+	if err == nil {
+		_, err = b.find(name)
+	}
+	return err
+}
+
 // SetPassword changes a password and ends all of the user's sessions.
 func (s *Store) SetPassword(ctx context.Context, name, password string) error {
 	_, _, err := s.setPassword(ctx, name, password)

@@ -82,8 +82,9 @@ func newLockout(now func() time.Duration) *lockout {
 	return &lockout{now: now, seed: maphash.MakeSeed(), addrs: map[netip.Prefix]*strikes{}, users: map[string]*strikes{}, homes: map[home]time.Duration{}}
 }
 
-// network is an address as it is counted: an IPv6 client has a whole /64.
-func network(a netip.Addr) netip.Prefix {
+// Network is an address as it is counted where clients are limited: an IPv6 client has a whole /64. The zero prefix counts
+// those that have no address.
+func Network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
 		return netip.Prefix{}
@@ -112,7 +113,7 @@ func (l *lockout) begin(from netip.Addr, user string, known bool) (*attempt, err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	at := home{network(from), user}
+	at := home{Network(from), user}
 	a := &attempt{l: l, home: at, addr: l.addrs[at.from], user: l.users[user]}
 	_, homely := l.homes[at]
 	var wait time.Duration

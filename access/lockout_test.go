@@ -40,7 +40,7 @@ func TestAddressIsLockedLongerAndLonger(t *testing.T) {
 			t.Error("another address waits too")
 			break
 		}
-		delete(l.addrs, network(home2))
+		delete(l.addrs, Network(home2))
 		last = w
 		c.pass(w)
 		if wrong(l, home1, "anna", true) != 0 {
@@ -138,7 +138,7 @@ func TestIPv6IsCountedByNetwork(t *testing.T) {
 	if wrong(l, netip.MustParseAddr("2001:db8:1:3::1"), "anna", true) != 0 {
 		t.Error("another /64 waits")
 	}
-	if a, b := network(netip.MustParseAddr("::ffff:192.0.2.1")), network(home1); a != b {
+	if a, b := Network(netip.MustParseAddr("::ffff:192.0.2.1")), Network(home1); a != b {
 		t.Errorf("%v and %v are one address", a, b)
 	}
 }

@@ -290,23 +290,33 @@ func protect(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 }
 
-// refusals logs the first refused request and then at most one a minute, with the number in between.
-type refusals struct {
-	log  zerolog.Logger
+// minutely counts what is logged the first time and then at most once a minute, with the number in between.
+type minutely struct {
 	mu   sync.Mutex // guards what follows
 	last time.Time
 	n    int
 }
 
-func (f *refusals) add(check string, r *http.Request) {
-	f.mu.Lock()
-	f.n++
-	n, due := f.n, time.Since(f.last) >= time.Minute
-	if due {
-		f.n, f.last = 0, time.Now()
+// count says whether it is time to log this one, and how many it stands for.
+func (m *minutely) count() (n int, due bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.n++
+	if time.Since(m.last) < time.Minute {
+		return 0, false
 	}
-	f.mu.Unlock()
-	if due {
+	n, m.n, m.last = m.n, 0, time.Now()
+	return n, true
+}
+
+// refusals logs refused requests.
+type refusals struct {
+	log zerolog.Logger
+	minutely
+}
+
+func (f *refusals) add(check string, r *http.Request) {
+	if n, due := f.count(); due {
 		f.log.Warn().Str("check", check).Str("host", cut(hostOf(r))).Str("origin", cut(r.Header.Get("Origin"))).
 			Str("remote", clientAddr(r).String()).Int("refused", n).Msg("request refused")
 	}

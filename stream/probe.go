@@ -94,7 +94,8 @@ func (s *session) probes(v *viewer) {
 			return
 		}
 		sought := int(v.sought.Load())
-		bps := plan.rate(time.Now(), sought, s.estimator.estimate(), s.estimator.calm() && s.pacer.admits(0))
+		calm := sought > 0 && s.estimator.calm() && s.pacer.admits(0) // most viewers need no look
+		bps := plan.rate(time.Now(), sought, s.estimator.estimate(), calm)
 		if bps == 0 {
 			continue
 		}
@@ -131,6 +132,9 @@ func (s *session) probe(bps int) probeReading {
 	return m.endProbe()
 }
 
+// padding is the payload of all such packets; nobody writes to it.
+var padding = append(make([]byte, paddingSize-1), paddingSize)
+
 // pad sends a packet of padding, and gives its size in bytes. Padding may only stand between pictures, which write sees
 // to, and has the last one's timestamp.
 func (s *rtpStream) pad() int {
@@ -139,9 +143,7 @@ func (s *rtpStream) pad() int {
 	s.seq++
 	h := s.header(s.last)
 	h.Padding = true
-	payload := make([]byte, paddingSize)
-	payload[paddingSize-1] = paddingSize
-	s.put(h, payload)
+	s.put(h, padding)
 	return paddingSize + packetHead
 }
 

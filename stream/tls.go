@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -94,13 +92,10 @@ func (s *Server) serve(srv *http.Server, l net.Listener) error {
 }
 
 // httpLog takes what net/http has to say (handler panics, odd connections) into the log. Handshakes that fail are what every
-// port sees that strangers reach: the first is logged, then one a minute with the number in between.
+// port sees that strangers reach: they are counted.
 type httpLog struct {
-	log zerolog.Logger
-
-	mu     sync.Mutex // guards what follows
-	last   time.Time
-	failed int
+	log        zerolog.Logger
+	handshakes minutely
 }
 
 func (h *httpLog) Write(p []byte) (int, error) {
@@ -109,14 +104,7 @@ func (h *httpLog) Write(p []byte) (int, error) {
 		h.log.Warn().Str("http", text).Msg("HTTP server")
 		return len(p), nil
 	}
-	h.mu.Lock()
-	h.failed++
-	n, due := h.failed, time.Since(h.last) >= time.Minute
-	if due {
-		h.failed, h.last = 0, time.Now()
-	}
-	h.mu.Unlock()
-	if due {
+	if n, due := h.handshakes.count(); due {
 		h.log.Info().Str("http", cut(text)).Int("failed", n).Msg("TLS handshake failed")
 	}
 	return len(p), nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"yfv2d/access"
 )
 
 const (
@@ -44,19 +46,8 @@ func newDoors(places, perCamera int) *doors {
 	return &doors{places: places, perCamera: perCamera, now: time.Now, known: map[netip.Prefix]*door{}}
 }
 
-// remoteOf is the client's address as it is counted: an IPv6 client has a whole /64.
-func remoteOf(r *http.Request) netip.Prefix {
-	a := clientAddr(r)
-	if !a.IsValid() { // the zero prefix counts those that have none
-		return netip.Prefix{}
-	}
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	prefix, _ := a.Prefix(bits) // bits fit
-	return prefix
-}
+// remoteOf is the client's address as it is counted.
+func remoteOf(r *http.Request) netip.Prefix { return access.Network(clientAddr(r)) }
 
 // knock counts a request and refuses what is too fast.
 func (d *doors) knock(from netip.Prefix) error {

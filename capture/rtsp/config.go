@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"yfv2d/capture/live"
+	"yfv2d/capture/userinfo"
 )
 
 // Transport is how pictures come from the camera.
@@ -77,7 +78,7 @@ func Parse(spec string) (Config, error) {
 	if strings.ContainsFunc(rest, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return Config{}, fmt.Errorf("source %q: control characters are not allowed: %s", redact(spec), want)
 	}
-	if i := loginEnd(rest); i >= 0 {
+	if i := userinfo.End(rest); i >= 0 {
 		c.login = true
 		user, pass, _ := strings.Cut(rest[:i], ":")
 		c.user, c.pass = decode(user), decode(pass)
@@ -98,16 +99,6 @@ func Parse(spec string) (Config, error) {
 		return Config{}, fmt.Errorf("source %q: the path cannot be read: %s", redact(spec), want)
 	}
 	return c, nil
-}
-
-// loginEnd is where user name and password end, -1 if there are none: at the last @. But an @ that follows a host without
-// a colon and a slash belongs to the path: nobody has a user name with a slash and no password.
-func loginEnd(s string) int {
-	last := strings.LastIndexByte(s, '@')
-	if slash := strings.IndexAny(s, "/?#"); slash >= 0 && slash < last && !strings.ContainsAny(s[:slash], ":@") {
-		return -1
-	}
-	return last
 }
 
 // decode takes percent-encoding away, if it is one.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yfv2d/capture/live"
+	"yfv2d/capture/userinfo"
 )
 
 // Pictures a second that may be asked for, and what is asked of a camera that gives one picture an answer if nothing is said.
@@ -66,7 +67,7 @@ func parse(spec string) (Config, error) {
 	}
 	var c Config
 	rest := spec[len(head):]
-	if i := loginEnd(rest); i >= 0 {
+	if i := userinfo.End(rest); i >= 0 {
 		user, pass, _ := strings.Cut(rest[:i], ":")
 		c.user, c.pass, c.login = decode(user), decode(pass), true
 		rest = rest[i+1:]
@@ -94,16 +95,6 @@ func parse(spec string) (Config, error) {
 	}
 	c.url = u
 	return c, nil
-}
-
-// loginEnd is where user name and password end, -1 if there are none: at the last @. But an @ that follows a host without a colon
-// and a slash belongs to the path.
-func loginEnd(s string) int {
-	last := strings.LastIndexByte(s, '@')
-	if slash := strings.IndexAny(s, "/?#"); slash >= 0 && slash < last && !strings.ContainsAny(s[:slash], ":@") {
-		return -1
-	}
-	return last
 }
 
 // decode takes percent-encoding away, if it is one.

@@ -119,7 +119,7 @@ func newUserPasswdCmd() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeUsers,
 	}, func(c *cobra.Command, s *access.Store, args []string) error {
-		if err := known(s, args[0]); err != nil { // before a password is asked for
+		if err := s.Known(args[0]); err != nil { // before a password is asked for
 			return err
 		}
 		password, err := askPassword(c, args[0], stdin)
@@ -134,20 +134,6 @@ func newUserPasswdCmd() *cobra.Command {
 	})
 	c.Flags().BoolVar(&stdin, "stdin", false, "read the password from standard input")
 	return c
-}
-
-// known says whether there is such a user.
-func known(s *access.Store, name string) error {
-	users, err := s.Users()
-	if err != nil {
-		return err
-	}
-	for _, u := range users {
-		if u.Name == name {
-			return nil
-		}
-	}
-	return fmt.Errorf("there is no user %q; yfv2d user list shows who there is", name)
 }
 
 func newUserRoleCmd() *cobra.Command {

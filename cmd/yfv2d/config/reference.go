@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"yfv2d/capture/userinfo"
 )
 
 // A text of the file may hold references: ${cred:NAME} is the file NAME in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=),
@@ -170,7 +172,7 @@ func join(parts []part) string {
 	head := len(urlHead.FindString(bare.String()))
 	login := -1
 	if head > 0 {
-		login = head + loginEnd(bare.String()[head:])
+		login = head + userinfo.End(bare.String()[head:])
 	}
 	var out strings.Builder
 	at := 0 // in bare
@@ -190,15 +192,6 @@ func join(parts []part) string {
 		at++
 	}
 	return out.String()
-}
-
-// loginEnd is where user name and password end, -1 if there are none: as the sources of rtsp and http read an address.
-func loginEnd(s string) int {
-	last := strings.LastIndexByte(s, '@')
-	if slash := strings.IndexAny(s, "/?#"); slash >= 0 && slash < last && !strings.ContainsAny(s[:slash], ":@") {
-		return -1
-	}
-	return last
 }
 
 // percentEncode encodes all but the unreserved characters of RFC 3986 section 2.3.
